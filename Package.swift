@@ -1,0 +1,110 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .strictMemorySafety(),
+  .treatWarning("StrictMemorySafety", as: .error),
+]
+
+/// A C target: what Swift cannot say. See CSupport/README.md.
+func c(_ name: String) -> Target {
+  .target(
+    name: name, path: "CSupport/\(name)",
+    cSettings: [
+      .define("_GNU_SOURCE"), .enableWarning("all"), .enableWarning("extra"),
+      .treatAllWarnings(as: .error),
+    ])
+}
+
+/// A Swift room, in the floor's folder; arrows point down only.
+func room(_ name: String, on floor: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Sources/\(floor)/\(name)",
+    swiftSettings: settings)
+}
+
+/// The tests of one room, or of all of them together.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: settings)
+}
+
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
+let arguments = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "softdax",
+  products: [.executable(name: "softdax", targets: ["softdax"])],
+  traits: [
+    .trait(
+      name: "RealDevices",
+      description: "Find and open real /dev/daxN.M through libndctl and libdaxctl."),
+    .default(enabledTraits: ["RealDevices"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+  ],
+  targets: [
+    c("CSoftdax"),
+    c("CWire"),
+    .systemLibrary(
+      name: "CNdctl", path: "CSupport/CNdctl", pkgConfig: "libndctl",
+      providers: [.apt(["libndctl-dev", "libdaxctl-dev"])]),
+
+    room("PmemBase", on: "Model", [system]),
+    room("PageModel", on: "Model", ["PmemBase"]),
+    room("DaxModel", on: "Model", ["PmemBase", "PageModel", system]),
+
+    room("LinuxSys", on: "Engine", ["CSoftdax", "PmemBase", system]),
+    room("Latency", on: "Engine", ["CSoftdax", "PmemBase", histogram]),
+    room(
+      "Medium", on: "Engine",
+      [
+        "LinuxSys", "PmemBase", system,
+        .target(name: "CNdctl", condition: .when(traits: ["RealDevices"])),
+      ]),
+    room("NvdimmBus", on: "Engine", ["LinuxSys", "PmemBase", system]),
+    room(
+      "FaultEngine", on: "Engine",
+      ["DaxModel", "PageModel", "PmemBase", "Medium", "Latency", "LinuxSys", system]),
+
+    room("Wire", on: "Service", ["CWire", "LinuxSys", "PmemBase", "Latency", system]),
+    room(
+      "Server", on: "Service",
+      [
+        "Wire", "FaultEngine", "NvdimmBus", "Medium", "Latency", "LinuxSys", "DaxModel",
+        "PageModel", "PmemBase", system, log,
+      ]),
+
+    .executableTarget(
+      name: "softdax",
+      dependencies: [
+        "Server", "Wire", "FaultEngine", "Medium", "Latency", "LinuxSys", "DaxModel", "PageModel",
+        "PmemBase", "CSoftdax", system, log, arguments, histogram,
+      ],
+      path: "Sources/softdax", swiftSettings: settings),
+
+    .target(
+      name: "TestSupport", dependencies: ["LinuxSys", "PmemBase", system],
+      path: "Tests/TestSupport", swiftSettings: settings),
+    tests("PmemBaseTests", ["PmemBase"]),
+    tests("PageModelTests", ["PageModel", "PmemBase", "TestSupport"]),
+    tests("DaxModelTests", ["DaxModel", "PageModel", "PmemBase", "TestSupport"]),
+    tests("LatencyTests", ["Latency", "PmemBase"]),
+    tests("NvdimmBusTests", ["NvdimmBus", "PmemBase", "TestSupport"]),
+    tests("MediumTests", ["Medium", "LinuxSys", "PmemBase", "TestSupport"]),
+    tests("FaultEngineTests", ["FaultEngine", "Medium", "PageModel", "LinuxSys", "TestSupport"]),
+    tests("WireTests", ["Wire", "LinuxSys", "TestSupport"]),
+    tests("IntegrationTests", ["TestSupport", "Server", "Wire", "LinuxSys", "PmemBase"]),
+  ],
+  swiftLanguageModes: [.v6]
+)
