@@ -1,0 +1,192 @@
+internal import PmemBase
+public import SystemPackage
+
+extension AddressSpace {
+  /// Judges a system call that changes mapped ranges, before it is made.
+  ///
+  /// If the answer is to perform it, the range is changing from now on: touches in it wait until `complete` or
+  /// `abandon` with the same id. Otherwise nothing is under way, and the call has been dealt with.
+  ///
+  /// Only windows are judged. A range that touches none is to be performed, and the kernel judges it; where a range holds
+  /// windows and other memory, the answers are those for the windows.
+  ///
+  /// - Parameters:
+  ///   - change: The call; for a move, `length` is the old length.
+  ///   - address: As the caller gave it, bytes.
+  ///   - length: As the caller gave it, bytes, not rounded.
+  ///   - id: Names the change; the caller's, and not in use.
+  /// - Throws: What the call must fail with: EINVAL for a boundary inside a huge page and as in the man pages, EACCES,
+  ///   ENODEV, EPERM, EFAULT, ENOMEM. EAGAIN is no answer for the workload: another change in the range is not
+  ///   complete; wait for it and ask again.
+  ///
+  /// Source: `dev_dax_may_split`, drivers/dax/device.c; mm/mmap.c, mm/mprotect.c, mm/mremap.c, mm/madvise.c, mm/msync.c
+  /// (v6.1, v7.3); oracle `devdax-2m-api`, `devdax-4k-api`. What the oracle did not do is inferred from these.
+  public mutating func begin(
+    _ change: Change, address: UInt64, length: UInt64, id: UInt64
+  ) throws(Errno) -> ChangePlan {
+    precondition(!pending.contains { $0.id == id }, "change \(id) is under way already")
+    var effective = change
+    if case .advise(Advice.dontNeed) = change { effective = .zap }
+    if case .advise(Advice.dontNeedLocked) = change { effective = .zap }
+
+    let plan: ChangePlan
+    var ranges: [Range<UInt64>] = []
+    var targetUnknown = false
+    switch effective {
+    case .move(let newLength, let target, let mayMove, let fixed):
+      let move = try Move(
+        address: address, oldLength: length, newLength: newLength, target: target,
+        mayMove: mayMove, fixed: fixed)
+      guard move.ranges.contains(where: overlapsWindow) else {
+        return ChangePlan(address: address, length: length, effect: .perform)
+      }
+      plan = try judge(move)
+      ranges = move.ranges
+      targetUnknown = move.targetUnknown
+    default:
+      guard overlapsWindow(Self.range(address, max(length, 1))) else {
+        return ChangePlan(address: address, length: length, effect: .perform)
+      }
+      plan = try judge(effective, address, length)
+      ranges = [Self.range(plan.address, plan.length)]
+    }
+
+    guard plan.effect == .perform else {
+      if case .advise(let advice) = effective, plan.effect == .nothing, plan.length > 0 {
+        remember(advice, in: ranges[0])
+      }
+      return plan
+    }
+    guard !ranges.contains(where: isChanging) else { throw .resourceTemporarilyUnavailable }
+    pending.append(
+      PendingChange(
+        id: id, change: effective, address: plan.address, length: plan.length, ranges: ranges,
+        targetUnknown: targetUnknown))
+    return plan
+  }
+
+  /// Forgets a change whose caller has gone: nothing was released, and touches go on.
+  public mutating func abandon(id: UInt64) {
+    pending.removeAll { $0.id == id }
+  }
+
+  // MARK: Judging
+
+  private func judge(
+    _ change: Change, _ address: UInt64, _ length: UInt64
+  ) throws(Errno) -> ChangePlan {
+    switch change {
+    case .unmap: try judgeUnmap(address, length)
+    case .zap: try judgeZap(address, length)
+    case .protect(let protection): try judgeProtect(address, length, protection.known)
+    case .sync(let flags): try judgeSync(address, length, flags)
+    case .advise(let advice): try judgeAdvice(address, length, advice)
+    case .move: preconditionFailure("a move is judged by its parts")
+    }
+  }
+
+  /// Source: `do_vmi_munmap`, `__split_vma`, mm/mmap.c.
+  private func judgeUnmap(_ address: UInt64, _ length: UInt64) throws(Errno) -> ChangePlan {
+    let range = try pages(address, length, overflow: .invalidArgument)
+    guard !range.isEmpty else { throw .invalidArgument }
+    try checkSplit(at: range.lowerBound)
+    try checkSplit(at: range.upperBound)
+    return .perform(range)
+  }
+
+  /// Part of a huge entry cannot be zapped: the whole one goes, and nothing is refused (DD-10).
+  ///
+  /// Source: `__split_huge_pmd_locked`, mm/huge_memory.c (v7.3).
+  private func judgeZap(_ address: UInt64, _ length: UInt64) throws(Errno) -> ChangePlan {
+    let range = try pages(address, length, overflow: .invalidArgument)
+    guard !range.isEmpty else { return .nothing(range) }
+    var low = range.lowerBound
+    var high = range.upperBound
+    if let first = window(at: low) {
+      low = max(first.range.lowerBound, first.alignment.roundDown(low))
+    }
+    if let last = window(at: high - 1) {
+      high = min(last.range.upperBound, last.alignment.roundUp(high) ?? high)
+    }
+    return .perform(low..<high)
+  }
+
+  /// A window that has the protection already is not split, wherever the boundary lies.
+  ///
+  /// Source: `do_mprotect_pkey`, `mprotect_fixup`, mm/mprotect.c (v6.12); VM_MAYWRITE, mm/mmap.c.
+  private func judgeProtect(
+    _ address: UInt64, _ length: UInt64, _ protection: Protection
+  ) throws(Errno) -> ChangePlan {
+    guard PageSize.base.isAligned(address) else { throw .invalidArgument }
+    if length == 0 { return .nothing(address..<address) }
+    let range = try pages(address, length, overflow: .noMemory)
+    for index in indices(touching: range) where windows[index].protection != protection {
+      if protection.contains(.write), windows[index].access == .readOnly {
+        throw .permissionDenied
+      }
+      try checkSplit(windows[index], at: range)
+    }
+    return .perform(range)
+  }
+
+  /// MS_SYNC needs an fsync method, which the node has not.
+  ///
+  /// Source: `msync`, mm/msync.c; kernel-semantics 6.4.
+  private func judgeSync(
+    _ address: UInt64, _ length: UInt64, _ flags: UInt32
+  ) throws(Errno) -> ChangePlan {
+    let asynchronous: UInt32 = 1
+    let synchronous: UInt32 = 4
+    guard
+      flags & ~7 == 0, flags & (asynchronous | synchronous) != asynchronous | synchronous
+    else { throw .invalidArgument }
+    let range = try pages(address, length, overflow: .noMemory)
+    guard !range.isEmpty else { return .nothing(range) }
+    guard flags & synchronous == 0 else { throw .invalidArgument }
+    return covers(range) ? .nothing(range) : .perform(range)
+  }
+
+  // MARK: Boundaries
+
+  /// The pages of a caller's range.
+  func pages(
+    _ address: UInt64, _ length: UInt64, overflow: Errno
+  ) throws(Errno) -> Range<UInt64> {
+    guard PageSize.base.isAligned(address) else { throw .invalidArgument }
+    guard let rounded = PageSize.base.roundUp(length), rounded <= UInt64.max - address else {
+      throw overflow
+    }
+    return address..<(address + rounded)
+  }
+
+  /// `may_split`: a window of a huge device is not cut inside a huge page (DD-09).
+  func checkSplit(at address: UInt64) throws(Errno) {
+    guard let window = window(at: address), window.range.lowerBound != address else { return }
+    guard window.alignment.isAligned(address) else { throw .invalidArgument }
+  }
+
+  /// As above, for one window at both ends of `range`.
+  func checkSplit(_ window: Window, at range: Range<UInt64>) throws(Errno) {
+    for boundary in [range.lowerBound, range.upperBound] {
+      if boundary > window.range.lowerBound, boundary < window.range.upperBound,
+        !window.alignment.isAligned(boundary)
+      {
+        throw .invalidArgument
+      }
+    }
+  }
+}
+
+extension ChangePlan {
+  static func perform(_ range: Range<UInt64>) -> ChangePlan {
+    ChangePlan(address: range.lowerBound, length: UInt64(range.count), effect: .perform)
+  }
+
+  static func nothing(_ range: Range<UInt64>) -> ChangePlan {
+    ChangePlan(address: range.lowerBound, length: UInt64(range.count), effect: .nothing)
+  }
+
+  static func populate(_ range: Range<UInt64>) -> ChangePlan {
+    ChangePlan(address: range.lowerBound, length: UInt64(range.count), effect: .populate)
+  }
+}

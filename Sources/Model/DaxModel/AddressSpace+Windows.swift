@@ -1,0 +1,88 @@
+internal import PmemBase
+
+/// Splitting, joining and dropping windows.
+extension AddressSpace {
+  /// Enters a window where none is, and joins it with its neighbours if it continues them.
+  mutating func insert(_ window: Window) {
+    windows.insert(window, at: firstWindow(endingAfter: window.range.lowerBound))
+    merge(window.range)
+  }
+
+  /// Drops every window, or part of one, in `range`.
+  mutating func remove(_ range: Range<UInt64>) -> [ReleasedRun] {
+    guard !range.isEmpty, overlapsWindow(range) else { return [] }
+    var released = split(at: range.lowerBound) + split(at: range.upperBound)
+    let gone = indices(touching: range)
+    for index in gone { released += windows[index].released(in: windows[index].range) }
+    windows.removeSubrange(gone)
+    return released
+  }
+
+  /// Clears the page-table entries in `range`, those that it cuts included.
+  mutating func clearPresence(
+    in range: Range<UInt64>, where condition: (Window) -> Bool = { _ in true }
+  ) -> [ReleasedRun] {
+    var released: [ReleasedRun] = []
+    for index in indices(touching: range) where condition(windows[index]) {
+      let part = range.clamped(to: windows[index].range)
+      released += windows[index].released(in: part)
+      windows[index].presence.remove(Window.slots(part, windows[index].alignment))
+    }
+    return released
+  }
+
+  /// Changes attributes of the windows in `range`, which must not cut a huge page that has an entry.
+  mutating func update(_ range: Range<UInt64>, _ body: (inout Window) -> Void) {
+    guard !range.isEmpty else { return }
+    for index in indices(touching: range).reversed() {
+      var changed = windows[index]
+      body(&changed)
+      if changed.protection == windows[index].protection, changed.advice == windows[index].advice {
+        continue
+      }
+      let part = range.clamped(to: windows[index].range)
+      _ = split(at: part.lowerBound)
+      _ = split(at: part.upperBound)
+      body(&windows[firstWindow(endingAfter: part.lowerBound)])
+    }
+    merge(range)
+  }
+
+  /// Makes two windows of one at `address`.
+  ///
+  /// - Returns: The entry of the huge page that the cut goes through, if there is one: it cannot stay. No rule lets a
+  ///   workload cut there, but one that lies about where a move went can.
+  mutating func split(at address: UInt64) -> [ReleasedRun] {
+    let index = firstWindow(endingAfter: address)
+    guard index < windows.count, windows[index].range.lowerBound < address else { return [] }
+    var released: [ReleasedRun] = []
+    let whole = windows[index]
+    if !whole.alignment.isAligned(address) {
+      released = clearPresence(in: address..<(address + 1))
+    }
+    var left = windows[index]
+    var right = left
+    left.range = whole.range.lowerBound..<address
+    right.range = address..<whole.range.upperBound
+    right.offset = whole.offset(of: address)
+    left.presence = left.presence.restricted(to: Window.slots(left.range, left.alignment))
+    right.presence = right.presence.restricted(to: Window.slots(right.range, right.alignment))
+    windows[index] = left
+    windows.insert(right, at: index + 1)
+    return released
+  }
+
+  /// Joins what can be joined at the ends of `range` and inside it.
+  private mutating func merge(_ range: Range<UInt64>) {
+    var index = max(0, firstWindow(endingAfter: range.lowerBound) - 1)
+    while index + 1 < windows.count, windows[index].range.lowerBound <= range.upperBound {
+      guard windows[index].merges(with: windows[index + 1]) else {
+        index += 1
+        continue
+      }
+      let right = windows.remove(at: index + 1)
+      windows[index].presence = PresenceMap(joining: windows[index].presence, right.presence)
+      windows[index].range = windows[index].range.lowerBound..<right.range.upperBound
+    }
+  }
+}
