@@ -1,0 +1,2 @@
+#include <daxctl/libdaxctl.h>
+#include <ndctl/libndctl.h>

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Threads, signals and child processes.  Why C: CPU_SET, signalfd, W* are macros or missing from Glibc's module, and a signal
+ * handler must not be Swift.  >= 0 or -errno throughout.
+ */
+#ifndef SOFTDAX_PROCESS_H
+#define SOFTDAX_PROCESS_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+/* Binds the calling thread to one CPU; threads and children it starts afterwards inherit that. */
+int sd_pin_to_cpu(int cpu);
+/* Undoes it: all CPUs of `mask` as sd_cpu_mask() gave it.  At most 1024 CPUs. */
+struct sd_cpu_mask {
+	uint64_t words[16];
+};
+int sd_cpu_mask(struct sd_cpu_mask *mask);
+int sd_set_cpu_mask(const struct sd_cpu_mask *mask);
+void sd_name_thread(const char *name); /* at most 15 bytes */
+
+/* Makes `thread` return from a blocking system call with -EINTR: a real-time signal with an empty handler and no SA_RESTART.
+ * A call not yet begun is not interrupted: repeat until the thread says that it saw the request. */
+int sd_interrupt_thread(pthread_t thread);
+
+/* Blocks the signals that `softdax run` takes from a signalfd, in the calling thread and those it starts; *saved: the old mask. */
+struct sd_signal_mask {
+	uint64_t words[16];
+};
+int sd_block_signals(struct sd_signal_mask *saved);
+/* A signalfd for them: SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH, SIGALRM. */
+int sd_signal_descriptor(void);
+struct sd_signal {
+	int32_t number;
+	int32_t from_process; /* 1: sent by kill(2) and kin; 0: by the kernel, e.g. the terminal, which sent it to all */
+};
+int sd_read_signal(int fd, struct sd_signal *signal);
+
+/* posix_spawn of an absolute path with signal mask `mask`; dispositions as this process has them.  Returns the pid. */
+int sd_spawn(const char *path, char *const argv[], char *const envp[], const struct sd_signal_mask *mask);
+/* Reaps `pid` without blocking: 1 and *status = exit code, or 128 + signal with *signalled = 1; 0: still running. */
+int sd_reap(int pid, int block, int *status, int *signalled);
+
+/* Random bytes from the kernel. */
+int sd_random(void *bytes, uint64_t length);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * userfaultfd(2), in a form Swift can call.
+ *
+ * Why C: ioctl() is variadic and UFFDIO_* are _IOWR() macros; Swift imports neither.  Convention for every
+ * function of CSoftdax: >= 0 is success, < 0 is -errno; errno itself is never left for the caller to read.
+ */
+#ifndef SOFTDAX_UFFD_H
+#define SOFTDAX_UFFD_H
+
+#include <stdint.h>
+
+/* Opens a userfaultfd with O_CLOEXEC, blocking.  Tries userfaultfd(2), then /dev/userfaultfd (6.1).
+ * user_mode_only: UFFD_USER_MODE_ONLY (5.11), which needs no privilege and does not see faults taken in the kernel.
+ * -EPERM: not permitted; -ENOSYS: this kernel has none. */
+int sd_uffd_open(int user_mode_only);
+
+/* UFFDIO_API: asks for `features`, returns in *features what this kernel offers.  -EINVAL: one was refused (then
+ * the descriptor is spent). */
+int sd_uffd_handshake(int fd, uint64_t *features);
+
+#define SD_UFFD_MISSING 1u
+#define SD_UFFD_WRITE_PROTECT 2u
+#define SD_UFFD_MINOR 4u
+/* UFFDIO_REGISTER of [start, start + length); the descriptor may belong to another process's memory. */
+int sd_uffd_register(int fd, uint64_t start, uint64_t length, uint32_t modes);
+int sd_uffd_unregister(int fd, uint64_t start, uint64_t length);
+
+#define SD_EVENT_FAULT 1u
+#define SD_EVENT_OTHER 2u /* remap and kin: reading it was all the kernel waits for */
+#define SD_FAULT_WRITE 1u
+#define SD_FAULT_MINOR 2u /* the medium holds the page */
+
+struct sd_event {
+	uint64_t address; /* byte address of the fault, page-aligned unless EXACT_ADDRESS was asked for */
+	uint32_t kind;
+	uint32_t flags;
+};
+/* Reads up to `capacity` (at most 16) events; blocks if the descriptor does.  Returns how many.
+ * -EINTR: a signal; -EAGAIN: none, non-blocking. */
+int sd_uffd_read(int fd, struct sd_event *events, int capacity);
+
+/* Installs page-cache pages present at [start, start + length) and wakes who waits there.  *mapped: bytes done,
+ * also on failure.  -EEXIST: the first page not done is mapped already; -EFAULT: the medium has no page there;
+ * -EAGAIN: the address space is in mremap or fork; -ENOENT, -ESRCH: range or process gone. */
+int sd_uffd_continue(int fd, uint64_t start, uint64_t length, int64_t *mapped);
+int sd_uffd_wake(int fd, uint64_t start, uint64_t length);
+/* UFFDIO_POISON (6.6): the next touch is SIGBUS. */
+int sd_uffd_poison(int fd, uint64_t start, uint64_t length);
+
+/* UFFD_FEATURE_* by name, for those the headers lack. */
+#define SD_FEATURE_EVENT_REMAP (1ull << 2)
+#define SD_FEATURE_MISSING_HUGETLBFS (1ull << 4)
+#define SD_FEATURE_MISSING_SHMEM (1ull << 5)
+#define SD_FEATURE_MINOR_HUGETLBFS (1ull << 9)
+#define SD_FEATURE_MINOR_SHMEM (1ull << 10)
+#define SD_FEATURE_POISON (1ull << 14)
+
+#endif

@@ -1,0 +1,4 @@
+#ifndef SOFTDAX_VERSION_H
+#define SOFTDAX_VERSION_H
+#define SD_VERSION "0.1.0"
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "softdax_process.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct sd_cpu_mask) == sizeof(cpu_set_t), "cpu_set_t changed");
+_Static_assert(sizeof(struct sd_signal_mask) == sizeof(sigset_t), "sigset_t changed");
+
+int sd_pin_to_cpu(int cpu)
+{
+	cpu_set_t set;
+	if (cpu < 0 || cpu >= CPU_SETSIZE)
+		return -EINVAL;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : -errno;
+}
+
+int sd_cpu_mask(struct sd_cpu_mask *mask)
+{
+	memset(mask, 0, sizeof *mask);
+	return sched_getaffinity(0, sizeof *mask, (cpu_set_t *)mask) == 0 ? 0 : -errno;
+}
+
+int sd_set_cpu_mask(const struct sd_cpu_mask *mask)
+{
+	return sched_setaffinity(0, sizeof *mask, (const cpu_set_t *)mask) == 0 ? 0 : -errno;
+}
+
+void sd_name_thread(const char *name)
+{
+	prctl(PR_SET_NAME, name);
+}
+
+static void do_nothing(int number)
+{
+	(void)number;
+}
+
+static void install(void)
+{
+	struct sigaction action = { .sa_handler = do_nothing };
+	sigaction(SIGRTMIN + 3, &action, NULL);
+}
+
+int sd_interrupt_thread(pthread_t thread)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, install);
+	return -pthread_kill(thread, SIGRTMIN + 3);
+}
+
+static void forwarded_signals(sigset_t *set)
+{
+	static const int numbers[] = { SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH, SIGALRM };
+	sigemptyset(set);
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		sigaddset(set, numbers[i]);
+}
+
+int sd_block_signals(struct sd_signal_mask *saved)
+{
+	sigset_t set;
+	forwarded_signals(&set);
+	return -pthread_sigmask(SIG_BLOCK, &set, (sigset_t *)saved);
+}
+
+int sd_signal_descriptor(void)
+{
+	sigset_t set;
+	forwarded_signals(&set);
+	int fd = signalfd(-1, &set, SFD_CLOEXEC);
+	return fd >= 0 ? fd : -errno;
+}
+
+int sd_read_signal(int fd, struct sd_signal *signal)
+{
+	struct signalfd_siginfo info;
+	ssize_t got;
+	do
+		got = read(fd, &info, sizeof info);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	signal->number = (int32_t)info.ssi_signo;
+	signal->from_process = info.ssi_code <= 0; /* SI_USER, SI_TKILL, SI_QUEUE */
+	return 0;
+}
+
+int sd_spawn(const char *path, char *const argv[], char *const envp[], const struct sd_signal_mask *mask)
+{
+	posix_spawnattr_t attributes;
+	pid_t pid;
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, (const sigset_t *)mask);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	int error = posix_spawn(&pid, path, NULL, &attributes, argv, envp);
+	posix_spawnattr_destroy(&attributes);
+	return error == 0 ? pid : -error;
+}
+
+int sd_reap(int pid, int block, int *status, int *signalled)
+{
+	int raw;
+	pid_t got;
+	do
+		got = waitpid(pid, &raw, block ? 0 : WNOHANG);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	if (got == 0)
+		return 0;
+	*signalled = WIFSIGNALED(raw);
+	*status = WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
+	return 1;
+}
+
+int sd_random(void *bytes, uint64_t length)
+{
+	return getrandom(bytes, length, 0) == (ssize_t)length ? 0 : -EIO;
+}
