@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * softdax_wire.h - every message between workloads, tools and the server.
+ *
+ * The one definition for both languages: the preload shim includes it, the Swift room `Wire` imports it.
+ * Transport: AF_UNIX, SOCK_SEQPACKET, one message per datagram, descriptors by SCM_RIGHTS (at most one per
+ * message).  Both ends are on one machine: native byte order.  All structs are fixed size with explicit
+ * padding; a datagram whose length is not the size its type asks for is malformed: the server answers
+ * SD_DONE with -EPROTO and closes that connection, nothing more.
+ *
+ * Three kinds of connection, told apart by the first message:
+ *
+ *   agent     SD_ATTACH, one for each process with DAX windows, held open by the shim's agent thread.
+ *             Its end of file is the death (or exec) of the process: everything it held goes back.
+ *   request   SD_MAP, SD_CHANGE, SD_ADOPT, SD_POPULATE: from the thread that called mmap() and the like; a fresh
+ *             connection for each call, so that fork, vfork and close_range() find nothing to tear.
+ *   tool      SD_GET_*: any number of questions on one connection.
+ */
+#ifndef SOFTDAX_WIRE_H
+#define SOFTDAX_WIRE_H
+
+#include <stdint.h>
+
+#define SD_WIRE_MAGIC 0x58414453u /* "SDAX" */
+#define SD_WIRE_VERSION 1u
+
+/* The environment of a workload: the session directory, absolute.  In it
+ *   table     struct sd_table_header, then its entries
+ *   socket    (a symbolic link when --socket PATH was given)
+ *   sys/      the files behind /sys paths
+ *   dev/      an empty regular file for each device node: its (st_dev, st_ino) is the device's identity  */
+#define SD_ENVIRONMENT "SOFTDAX_DIR"
+#define SD_TABLE_NAME "table"
+#define SD_SOCKET_NAME "socket"
+
+#define SD_MAX_DEVICES 64u
+#define SD_MAX_MESSAGE 65536u
+
+enum sd_type {
+	SD_DONE = 1, /* reply: struct sd_done */
+
+	SD_ATTACH = 16,   /* agent: struct sd_attach + the process's userfaultfd */
+	SD_ATTACHED = 17, /* reply: struct sd_attached */
+	SD_DEVICE_FD = 18, /* server to agent: struct sd_device_fd + descriptor; no reply */
+	SD_INSERT = 19,    /* server to agent: struct sd_insert; the agent replies SD_DONE */
+
+	SD_MAP = 32,      /* struct sd_map */
+	SD_MAP_PLAN = 33, /* reply: struct sd_map_plan, + a read-write descriptor for SD_WINDOW_FILE */
+	SD_MAPPED = 34,   /* second message on that connection: struct sd_mapped; reply SD_DONE */
+	SD_ADOPT = 35,    /* struct sd_adopt: a forked child's inherited window; reply SD_DONE */
+	SD_CHANGE = 36,   /* struct sd_change */
+	SD_CHANGE_PLAN = 37, /* reply: struct sd_change_plan */
+	SD_CHANGED = 38,     /* second message: struct sd_changed; reply SD_DONE */
+	SD_POPULATE = 39,    /* struct sd_populate; reply SD_DONE when every page is there */
+	SD_TOUCHES = 40,     /* struct sd_touches: touch latencies a workload measured; reply SD_DONE */
+
+	SD_GET_SERVER = 64, /* header only; reply SD_SERVER */
+	SD_SERVER = 65,
+	SD_GET_DEVICE = 66, /* struct sd_get_device; reply SD_DEVICE, or SD_DONE -ENODEV past the last */
+	SD_DEVICE = 67,
+	SD_GET_PAGES = 68, /* struct sd_get_pages; reply SD_PAGES */
+	SD_PAGES = 69,
+	SD_GET_LATENCY = 70, /* struct sd_get_latency; reply SD_LATENCY, more while next != 0 */
+	SD_LATENCY = 71,
+};
+
+struct sd_header {
+	uint32_t magic;   /* SD_WIRE_MAGIC */
+	uint16_t version; /* SD_WIRE_VERSION */
+	uint16_t type;    /* enum sd_type */
+};
+
+struct sd_done {
+	struct sd_header header;
+	int32_t error; /* 0 or -errno */
+	uint32_t reserved;
+};
+
+/* ------------------------------------------------------------------ the device table (a file) */
+
+enum sd_window {
+	SD_WINDOW_FILE = 1, /* map the medium's descriptor (from SD_MAP_PLAN), MAP_SHARED, at the device offset */
+	SD_WINDOW_ANONYMOUS = 2, /* private anonymous memory; the agent maps the medium over it on demand */
+};
+
+struct sd_table_header {
+	uint32_t magic;
+	uint32_t version;
+	uint32_t count; /* entries that follow */
+	uint32_t reserved;
+};
+
+enum sd_node {
+	SD_NODE_DAX = 1,   /* /dev/daxN.M */
+	SD_NODE_NDCTL = 2, /* /dev/ndctlN */
+};
+
+struct sd_table_entry {
+	char path[32];     /* "/dev/dax0.0", NUL-terminated */
+	char file[32];     /* relative to the session directory: "dev/dax0.0" */
+	uint64_t node_dev; /* st_dev and st_ino of that file */
+	uint64_t node_ino;
+	uint64_t size;      /* bytes; 0 for SD_NODE_NDCTL */
+	uint64_t alignment; /* bytes; 0 for SD_NODE_NDCTL */
+	uint32_t major;
+	uint32_t minor;
+	uint32_t node;   /* enum sd_node */
+	uint32_t device; /* index for SD_MAP */
+	uint32_t window; /* enum sd_window */
+	uint32_t reserved;
+};
+
+/* ------------------------------------------------------------------ agent connection */
+
+#define SD_ATTACH_USER_MODE_ONLY 1u /* this userfaultfd does not see faults taken inside system calls */
+
+struct sd_attach {
+	struct sd_header header;
+	int32_t pid; /* as the process sees it; the server believes SO_PEERCRED */
+	uint32_t flags;
+	char command[32]; /* comm, for people */
+};
+
+struct sd_attached {
+	struct sd_header header;
+	int32_t error;
+	uint32_t reserved;
+	uint64_t token; /* names this address space in requests; random, never 0 */
+};
+
+struct sd_device_fd { /* the medium, for SD_INSERT; the agent keeps the descriptor in its own table */
+	struct sd_header header;
+	uint32_t device;
+	uint32_t reserved;
+};
+
+struct sd_insert { /* mmap(address, length, protection, MAP_SHARED | MAP_FIXED, fd of device, offset) */
+	struct sd_header header;
+	uint64_t address;
+	uint64_t length;
+	uint64_t offset;
+	uint32_t device;
+	uint32_t protection; /* PROT_* */
+	uint32_t beyond;     /* 1: past the device's end; map something whose touch is SIGBUS/BUS_ADRERR */
+	uint32_t reserved;
+};
+
+/* ------------------------------------------------------------------ request connections */
+
+struct sd_map { /* mmap() of a device node, before anything is mapped */
+	struct sd_header header;
+	uint64_t token;
+	uint64_t address; /* the hint, or the place with MAP_FIXED */
+	uint64_t length;  /* as given by the caller */
+	uint64_t offset;
+	uint32_t device;
+	uint32_t access;     /* the descriptor's O_ACCMODE */
+	uint32_t protection; /* PROT_* */
+	uint32_t flags;      /* MAP_*, as given by the caller */
+};
+
+struct sd_map_plan {
+	struct sd_header header;
+	int32_t error; /* what mmap() must fail with: 0 or -errno */
+	uint32_t window;
+	uint64_t length;    /* rounded up to pages */
+	uint64_t alignment; /* with no usable hint, choose an address ≡ congruence modulo alignment */
+	uint64_t congruence;
+};
+
+struct sd_mapped { /* the caller has mapped [address, length); error < 0: it could not, forget the plan */
+	struct sd_header header;
+	int32_t error;
+	uint32_t reserved;
+	uint64_t address;
+	uint64_t length;
+};
+
+struct sd_adopt { /* a child after fork(): this range is mapped already, with these attributes */
+	struct sd_header header;
+	uint64_t token; /* the child's own */
+	uint64_t address;
+	uint64_t length;
+	uint64_t offset;
+	uint32_t device;
+	uint32_t access;
+	uint32_t protection;
+	uint32_t reserved;
+};
+
+enum sd_operation {
+	SD_UNMAP = 1,   /* munmap, or MAP_FIXED of something else over a window */
+	SD_ZAP = 2,     /* madvise(MADV_DONTNEED and kin): page-table entries go, the mapping stays */
+	SD_PROTECT = 3, /* mprotect; argument = new PROT_* */
+	SD_MOVE = 4,    /* mremap; argument = new length, target = new address or 0, flags = MREMAP_* */
+	SD_SYNC = 5,    /* msync; argument = MS_* */
+	SD_ADVISE = 6,  /* any other madvise; argument = MADV_*; the plan says EPERM, EINVAL ... or go on */
+};
+
+struct sd_change { /* before the system call; while it is under way faults in the range wait */
+	struct sd_header header;
+	uint64_t token;
+	uint64_t address;
+	uint64_t length;
+	uint64_t argument;
+	uint64_t target;
+	uint64_t scratch; /* SD_ZAP of an anonymous window: fresh anonymous memory of the plan's length, to be
+			   * registered by the server and moved over the old pages by the caller; else 0 */
+	uint32_t operation;
+	uint32_t flags;
+};
+
+#define SD_PLAN_NOTHING 1u /* answer for the kernel: the call succeeds and nothing is to be done */
+#define SD_PLAN_POPULATE 2u /* the pages were inserted by the server; the call has done its work */
+
+struct sd_change_plan {
+	struct sd_header header;
+	int32_t error; /* what the call must fail with: 0 or -errno */
+	uint32_t flags;
+	uint64_t address; /* the range to change, rounded as the kernel rounds it (MADV_DONTNEED on 2M pages) */
+	uint64_t length;
+	uint64_t alignment; /* SD_MOVE: as in sd_map_plan */
+	uint64_t congruence;
+};
+
+struct sd_changed { /* after the system call */
+	struct sd_header header;
+	int32_t error;
+	uint32_t reserved;
+	uint64_t address; /* SD_MOVE: where it is now */
+	uint64_t length;
+};
+
+struct sd_populate {
+	struct sd_header header;
+	uint64_t token;
+	uint64_t address;
+	uint64_t length;
+};
+
+/* ------------------------------------------------------------------ latencies, on the wire */
+
+/* Bucket index of a value in ns: see Latency/BucketScale.swift and sd_bucket() in CSoftdax. */
+struct sd_bucket_count {
+	uint32_t bucket;
+	uint32_t reserved;
+	uint64_t count;
+};
+#define SD_BUCKETS_PER_MESSAGE 512u
+
+struct sd_touches {
+	struct sd_header header;
+	uint32_t device;
+	uint32_t count; /* entries that follow, at most SD_BUCKETS_PER_MESSAGE */
+	/* then count × struct sd_bucket_count */
+};
+
+/* ------------------------------------------------------------------ tools */
+
+struct sd_server {
+	struct sd_header header;
+	int32_t pid;
+	uint32_t devices;
+	uint32_t workloads; /* attached now */
+	uint32_t reserved;
+	uint64_t attached_ever;
+	char directory[128];
+};
+
+struct sd_get_device {
+	struct sd_header header;
+	uint32_t device;
+	uint32_t reserved;
+};
+
+enum sd_medium {
+	SD_MEDIUM_MEMFD = 1,
+	SD_MEDIUM_HUGETLB = 2,
+	SD_MEDIUM_TMPFS = 3,
+	SD_MEDIUM_FILE = 4,
+	SD_MEDIUM_DEVICE = 5,
+};
+
+struct sd_device {
+	struct sd_header header;
+	char name[32]; /* "dax0.0" */
+	char medium_path[256];
+	uint64_t size;
+	uint64_t alignment;
+	uint64_t resource; /* physical address that the device claims */
+	uint64_t mapped_pages; /* 4 KiB units with mapcount > 0 */
+	uint64_t inserted_ever; /* insertions since the server began, in units of the alignment */
+	uint64_t faults_ever;   /* userfaultfd events handled */
+	uint64_t pagemap_references;
+	uint32_t medium; /* enum sd_medium */
+	uint32_t major;
+	uint32_t minor;
+	int32_t target_node;
+	uint32_t workloads; /* address spaces that map it now */
+	uint32_t reserved;
+};
+
+struct sd_get_pages {
+	struct sd_header header;
+	uint32_t device;
+	uint32_t reserved;
+	uint64_t first; /* pfn, 4 KiB units; rounded down to its folio */
+	uint64_t count; /* in 4 KiB units; 0: to the end */
+};
+
+#define SD_PAGE_IDLE 1u
+
+struct sd_page { /* one folio */
+	uint64_t pfn;
+	uint64_t physical;
+	uint32_t order;
+	uint32_t flags;
+	uint32_t refcount;
+	uint32_t mapcount;
+	uint32_t pincount;
+	uint32_t share;
+};
+#define SD_PAGES_PER_MESSAGE 1024u
+
+struct sd_pages {
+	struct sd_header header;
+	uint32_t count;
+	uint32_t reserved;
+	uint64_t next; /* pfn to ask for next; 0: that was all */
+	/* then count × struct sd_page */
+};
+
+enum sd_latency {
+	SD_LATENCY_INSERT = 1, /* server: event read to page installed */
+	SD_LATENCY_LOOKUP = 2, /* its parts: event read to reference taken */
+	SD_LATENCY_INSTALL = 3, /* the ioctl, or the agent's remap */
+	SD_LATENCY_TOUCH = 4,  /* workload: load to return, where a workload measured it */
+};
+
+struct sd_get_latency {
+	struct sd_header header;
+	uint32_t device;
+	uint32_t latency; /* enum sd_latency */
+	uint32_t first;   /* bucket to begin with */
+	uint32_t reserved;
+};
+
+struct sd_latency_reply {
+	struct sd_header header;
+	uint32_t count; /* entries that follow: ascending buckets, no zero counts */
+	uint32_t next;  /* bucket to ask for next; 0: that was all */
+	uint64_t maximum; /* ns, exact */
+	uint64_t minimum; /* ns, exact */
+	/* then count × struct sd_bucket_count */
+};
+
+#define SD_ASSERT_SIZE(name, size) _Static_assert(sizeof(struct name) == (size), #name " has a hole")
+SD_ASSERT_SIZE(sd_header, 8);
+SD_ASSERT_SIZE(sd_done, 16);
+SD_ASSERT_SIZE(sd_table_header, 16);
+SD_ASSERT_SIZE(sd_table_entry, 120);
+SD_ASSERT_SIZE(sd_attach, 48);
+SD_ASSERT_SIZE(sd_attached, 24);
+SD_ASSERT_SIZE(sd_device_fd, 16);
+SD_ASSERT_SIZE(sd_insert, 48);
+SD_ASSERT_SIZE(sd_map, 56);
+SD_ASSERT_SIZE(sd_map_plan, 40);
+SD_ASSERT_SIZE(sd_mapped, 32);
+SD_ASSERT_SIZE(sd_adopt, 56);
+SD_ASSERT_SIZE(sd_change, 64);
+SD_ASSERT_SIZE(sd_change_plan, 48);
+SD_ASSERT_SIZE(sd_changed, 32);
+SD_ASSERT_SIZE(sd_populate, 32);
+SD_ASSERT_SIZE(sd_bucket_count, 16);
+SD_ASSERT_SIZE(sd_touches, 16);
+SD_ASSERT_SIZE(sd_server, 160);
+SD_ASSERT_SIZE(sd_get_device, 16);
+SD_ASSERT_SIZE(sd_device, 376);
+SD_ASSERT_SIZE(sd_get_pages, 32);
+SD_ASSERT_SIZE(sd_page, 40);
+SD_ASSERT_SIZE(sd_pages, 24);
+SD_ASSERT_SIZE(sd_get_latency, 24);
+SD_ASSERT_SIZE(sd_latency_reply, 32);
+
+#endif

@@ -1,0 +1,1 @@
+#include "softdax_wire.h"
