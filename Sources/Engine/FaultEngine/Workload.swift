@@ -1,0 +1,191 @@
+public import DaxModel
+internal import Latency
+public import LinuxSys
+internal import Medium
+internal import PageModel
+internal import PmemBase
+internal import Synchronization
+public import SystemPackage
+
+/// One address space with DAX windows: a process from its first mmap of a device to its exec or death.
+///
+/// Owns the userfaultfd, the model of the address space and the references that its page-table entries hold.
+/// Three kinds of thread meet here: the fault thread (`serveFaults`), request threads (`add`, `begin` …) and the one that waits for the
+/// process's end (`end`). `state` is the kernel's mmap_lock; it is never held while a peer is waited for. `agentTurn` comes before it
+/// and is held while the agent maps something, so that no change of the address space begins in between.
+public final class Workload: Sendable {
+  /// Names this address space in requests; nobody can guess it.
+  public let token: UInt64
+  public let process: Int32
+  public let command: String
+
+  let devices: [DaxDevice]
+  let userfaultfd: Userfaultfd
+  let agent: any Agent
+  let options: InsertionOptions
+
+  struct State {
+    var space = AddressSpace()
+    /// Faults met in ranges under change, to be looked at again.
+    var waiting: [UInt64] = []
+    var ended = false
+  }
+  let state = Mutex(State())
+  let agentTurn = Mutex(())
+  /// Some window needs the agent to insert its pages. Never goes back.
+  let usesAgent = Atomic(false)
+  let stopping = Atomic(false)
+  let stopped = Atomic(false)
+
+  /// Takes over a userfaultfd just opened in `process`.
+  ///
+  /// - Throws: `.invalidArgument` when this kernel lacks a feature that `softdax check` lists.
+  public init(
+    process: Int32, command: String, devices: [DaxDevice],
+    userfaultfd: consuming Userfaultfd, agent: any Agent, options: InsertionOptions
+  ) throws(Errno) {
+    try userfaultfd.handshake(Self.features)
+    token = .unguessable()
+    self.process = process
+    self.command = command
+    self.devices = devices
+    self.userfaultfd = userfaultfd
+    self.agent = agent
+    self.options = options
+  }
+
+  /// What the kernel must offer: 5.14.
+  public static let features: Userfaultfd.Features = [
+    .remapEvents, .missingHugetlb, .missingShmem, .minorHugetlb, .minorShmem,
+  ]
+
+  // MARK: Windows
+
+  /// The rules of mmap: what the real driver would refuse, and where the window may lie.
+  ///
+  /// Source: drivers/dax/device.c `__check_vma`, `dax_get_unmapped_area`; mm/mmap.c.
+  public func plan(_ request: MapRequest, device: Int) throws(Errno) -> MapPlan {
+    guard devices.indices.contains(device) else { throw .noSuchAddressOrDevice }
+    return try DeviceDaxRules.map(request, on: devices[device].geometry)
+  }
+
+  /// Enters a window that the workload has mapped; from here on its touches are faults.
+  ///
+  /// - Parameter populate: insert every page now, as MAP_POPULATE does.
+  public func add(
+    device: Int, address: UInt64, length: UInt64, offset: UInt64, protection: Protection,
+    access: AccessMode, populate: Bool
+  ) throws(Errno) {
+    guard devices.indices.contains(device), length > 0, address < .max - length else {
+      throw .invalidArgument
+    }
+    let dax = devices[device]
+    try DeviceDaxRules.place(
+      address: address, length: length, offset: offset, on: dax.geometry)
+    let continued = dax.medium.insertion == .continued
+    if !continued { usesAgent.store(true, ordering: .sequentiallyConsistent) }
+    try state.withLock { state throws(Errno) in
+      guard !state.ended else { throw .noSuchProcess }
+      // Faults that come between the two wait for the lock.
+      try userfaultfd.register(address: address, length: length, minor: continued)
+      do throws(Errno) {
+        try state.space.add(
+          range: address..<address + length, device: device, geometry: dax.geometry,
+          offset: offset, protection: protection, access: access)
+      } catch {
+        try? userfaultfd.unregister(address: address, length: length)
+        throw error
+      }
+    }
+    if populate || options.populates { self.populate(address: address, length: length) }
+  }
+
+  /// Windows of this address space that map `device`.
+  public func maps(device: Int) -> Bool {
+    state.withLock { $0.space.maps(device: device) }
+  }
+
+  // MARK: Changes
+
+  /// Asks the model whether the change may be made, and stops faults in its range until it is complete.
+  ///
+  /// - Parameter scratch: for a zap of a remapped window: memory that the workload will move over the old pages.
+  public func begin(
+    _ change: Change, address: UInt64, length: UInt64, scratch: UInt64, id: UInt64
+  ) throws(Errno) -> ChangePlan {
+    let plan = try withAgentTurn { () throws(Errno) in
+      try state.withLock { state throws(Errno) in
+        try state.space.begin(change, address: address, length: length, id: id)
+      }
+    }
+    if scratch != 0 && plan.effect == .perform {
+      do throws(Errno) {
+        try userfaultfd.register(address: scratch, length: plan.length, minor: false)
+      } catch {
+        abandon(id: id)
+        throw error
+      }
+    }
+    return plan
+  }
+
+  /// The change has been made, or failed: gives back the references of what was unmapped and answers the faults that waited.
+  public func complete(id: UInt64, succeeded: Bool, newAddress: UInt64, newLength: UInt64) {
+    let released = state.withLock {
+      $0.space.complete(
+        id: id, succeeded: succeeded, newAddress: newAddress, newLength: newLength)
+    }
+    release(released)
+    answerWaiting()
+  }
+
+  /// The change will not be made.
+  public func abandon(id: UInt64) {
+    state.withLock { $0.space.abandon(id: id) }
+    answerWaiting()
+  }
+
+  private func answerWaiting() {
+    let waiting = state.withLock { state in
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    for address in waiting { answer(address, isMissing: true, since: Clock.now()) }
+  }
+
+  // MARK: The end
+
+  /// Gives back every reference; the fault thread must have stopped.
+  public func end() {
+    let released = state.withLock { state in
+      state.ended = true
+      return state.space.removeAll()
+    }
+    release(released)
+  }
+
+  func release(_ runs: [ReleasedRun]) {
+    for run in runs { devices[run.device].pagemap.unmap(folios: run.folios) }
+  }
+
+  /// Runs `body` while no agent is mapping anything.
+  func withAgentTurn<Result, Failure: Error>(_ body: () throws(Failure) -> Result)
+    throws(Failure) -> Result
+  {
+    guard usesAgent.load(ordering: .sequentiallyConsistent) else { return try body() }
+    return try agentTurn.withLock { _ throws(Failure) in try body() }
+  }
+}
+
+/// How eagerly pages are inserted.
+public struct InsertionOptions: Sendable {
+  /// Insert every page at mmap.
+  public var populates: Bool
+  /// Folios to insert with a faulting one, where they belong to the same window and are not there yet; 0 for none.
+  public var around: Int
+
+  public init(populates: Bool = false, around: Int = 0) {
+    self.populates = populates
+    self.around = around
+  }
+}

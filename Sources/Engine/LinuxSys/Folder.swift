@@ -1,0 +1,60 @@
+internal import Glibc
+public import SystemPackage
+
+/// Directories: make, list, remove.
+public enum Folder {
+  public struct Owner: Sendable {
+    public let user: UInt32
+    public let mode: UInt32
+  }
+
+  /// - Throws: `.fileExists`. Source: `mkdir(2)`.
+  public static func make(_ path: String, mode: UInt32) throws(Errno) {
+    guard unsafe mkdir(path, mode) == 0 else { throw Errno(rawValue: errno) }
+  }
+
+  /// Who owns it; links are not followed.
+  public static func owner(_ path: String) throws(Errno) -> Owner {
+    var status = stat()
+    guard unsafe lstat(path, &status) == 0 else { throw Errno(rawValue: errno) }
+    return Owner(user: status.st_uid, mode: status.st_mode)
+  }
+
+  /// Names in it, without "." and ".."; none if it cannot be read.
+  public static func entries(_ path: String) -> [String] {
+    guard let folder = unsafe opendir(path) else { return [] }
+    defer { unsafe closedir(folder) }
+    var names: [String] = []
+    while let entry = unsafe readdir(folder) {
+      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) {
+        unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  /// Removes it with all that is in it; links are removed, not followed.
+  public static func remove(_ path: String) {
+    for name in entries(path) {
+      let child = "\(path)/\(name)"
+      if unsafe unlink(child) != 0 && errno == EISDIR { remove(child) }
+    }
+    unsafe rmdir(path)
+  }
+
+  /// A symbolic link at `path` that says `target`.
+  public static func link(_ path: String, to target: String) throws(Errno) {
+    guard unsafe symlink(target, path) == 0 else { throw Errno(rawValue: errno) }
+  }
+
+  /// A symbolic link whose target is not there.
+  public static func isDeadLink(_ path: String) -> Bool {
+    var status = stat()
+    let isLink = unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+    let leadsNowhere = unsafe access(path, F_OK) != 0
+    return isLink && leadsNowhere
+  }
+
+  public static func removeFile(_ path: String) { unsafe unlink(path) }
+}

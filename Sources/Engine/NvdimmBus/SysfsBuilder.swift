@@ -1,0 +1,240 @@
+/// Collects the nodes of a tree; one method for each kind of kernel device.
+struct SysfsBuilder {
+  private(set) var nodes: [String: SysfsTree.Node] = [:]
+  private let bus: EmulatedBus
+  private let busPath: String
+
+  /// Directories that readers list and that are there even when no device is.
+  static let directoriesOfReaders = [
+    "sys/bus/dax/devices", "sys/bus/dax/drivers/device_dax", "sys/bus/nd/devices",
+    "sys/bus/nd/drivers/nd_pmem", "sys/class/nd", "sys/dev/char",
+  ]
+
+  /// What `to_nd_device_type()` gives each kind of device (linux/ndctl.h).
+  private enum Kind: Int {
+    case bus = 0
+    case region = 2
+    case namespace = 5
+    case holder = 7
+  }
+
+  init(bus: EmulatedBus) {
+    self.bus = bus
+    busPath = "sys/devices/platform/\(bus.provider)/\(bus.name)"
+  }
+
+  // MARK: devices
+
+  /// The bus and its control device; `nfit` is what makes libndctl offer error injection.
+  mutating func addBus(deviceCount: Int) {
+    file("sys/devices/platform/\(bus.provider)/modalias", "platform:softdax")
+    files(
+      in: busPath,
+      [
+        "commands": "ars_cap ars_start ars_status clear_error cmd_call ",
+        "provider": bus.provider,
+        "wait_probe": "1",
+        "nfit/revision": "1",
+        "nfit/scrub": "0",
+        "nfit/hw_error_scrub": "0",
+        // ARS 1...4, translate 5, inject 7, clear injection 8, injection status 9
+        "nfit/dsm_mask": "0x3be",
+      ])
+    join(busPath, named: bus.name, kind: .bus, type: nil, driver: "nd_bus")
+
+    let control = "\(busPath)/ndctl/\(bus.controlName)"
+    let number = "\(bus.major):\(bus.minor)"
+    file("\(control)/dev", number)
+    file(
+      "\(control)/uevent",
+      lines: [
+        "MAJOR=\(bus.major)", "MINOR=\(bus.minor)", "DEVNAME=\(bus.controlName)",
+      ])
+    link("\(control)/device", to: busPath)
+    link("\(control)/subsystem", to: "sys/class/nd")
+    link("sys/class/nd/\(bus.controlName)", to: control)
+    link("sys/dev/char/\(number)", to: control)
+  }
+
+  /// A device with all that is above it up to the bus.
+  mutating func add(_ device: EmulatedDevice) {
+    let region = "\(busPath)/\(device.regionName)"
+    addRegion(region, device)
+    addNamespace("\(region)/\(device.namespaceName)", device)
+    addHolder("\(region)/\(device.holderName)", device)
+    addSeed("\(region)/\(device.seedName)", device)
+    addCharacterDevice("\(region)/\(device.holderName)/\(device.name)", device)
+  }
+
+  private mutating func addRegion(_ path: String, _ device: EmulatedDevice) {
+    files(
+      in: path,
+      [
+        "size": "\(device.size)",
+        "mappings": "0",
+        "read_only": "0",
+        "nstype": "\(Kind.namespace.rawValue)",
+        "set_cookie": hex(DeviceIdentity.cookie(of: device.uuid)),
+        "available_size": "0",
+        "max_available_extent": "0",
+        // The kernel's default: 16 MiB, or a page if the region is smaller.
+        "align": hex(device.size < 16 << 20 ? 4096 : 16 << 20),
+        "resource": hex(device.resource),
+        "persistence_domain": "memory_controller",
+        "deep_flush": "0",
+        "init_namespaces": "1/1",
+        "namespace_seed": "",
+        "btt_seed": "",
+        "pfn_seed": "",
+        "dax_seed": device.seedName,
+        "nfit/range_index": "\(device.region + 1)",
+      ])
+    nodes["\(path)/badblocks"] = .file("")
+    addNodes(path, device)
+    join(path, named: device.regionName, kind: .region, type: "nd_pmem", driver: "nd_region")
+  }
+
+  private mutating func addNamespace(_ path: String, _ device: EmulatedDevice) {
+    files(
+      in: path,
+      [
+        "nstype": "\(Kind.namespace.rawValue)",
+        "size": "\(device.size)",
+        "resource": hex(device.resource),
+        "force_raw": "0",
+        "mode": "dax",
+        "holder": device.holderName,
+        "holder_class": "dax",
+        "uuid": device.uuid,
+        "alt_name": "",
+        "sector_size": "[512] 4096 ",
+      ])
+    addNodes(path, device)
+    join(
+      path, named: device.namespaceName, kind: .namespace, type: "nd_namespace_pmem",
+      driver: nil)
+  }
+
+  /// The nd_dax device; its directory is also libdaxctl's region.
+  private mutating func addHolder(_ path: String, _ device: EmulatedDevice) {
+    files(
+      in: path,
+      [
+        "uuid": device.uuid,
+        "mode": "pmem",
+        "align": "\(device.alignment)",
+        "resource": hex(device.resource),
+        "size": "\(device.size)",
+        "supported_alignments": Self.supportedAlignments,
+        "namespace": device.namespaceName,
+        "dax_region/id": "\(device.region)",
+        "dax_region/size": "\(device.size)",
+        "dax_region/align": "\(device.alignment)",
+      ])
+    addNodes(path, device)
+    join(path, named: device.holderName, kind: .holder, type: "nd_dax", driver: "dax_pmem")
+  }
+
+  /// The spare nd_dax device: idle, without namespace, and so without size and address.
+  private mutating func addSeed(_ path: String, _ device: EmulatedDevice) {
+    files(
+      in: path,
+      [
+        "uuid": "",
+        "mode": "none",
+        "align": "\(2 << 20)",
+        "supported_alignments": Self.supportedAlignments,
+        "namespace": "",
+      ])
+    addNodes(path, device)
+    join(path, named: device.seedName, kind: .holder, type: "nd_dax", driver: nil)
+  }
+
+  private mutating func addCharacterDevice(_ path: String, _ device: EmulatedDevice) {
+    let number = "\(device.major):\(device.minor)"
+    files(
+      in: path,
+      [
+        "dev": number,
+        "size": "\(device.size)",
+        "align": "\(device.alignment)",
+        "resource": hex(device.resource),
+        "modalias": "dax:t0",
+        "mapping0/start": hex(device.resource),
+        "mapping0/end": hex(device.resource &+ device.size &- 1),
+        "mapping0/page_offset": hex(0),
+      ])
+    addNodes(path, device)
+    file(
+      "\(path)/uevent",
+      lines: [
+        "MAJOR=\(device.major)", "MINOR=\(device.minor)", "DEVNAME=\(device.name)",
+        "DRIVER=device_dax", "MODALIAS=dax:t0",
+      ])
+    link("\(path)/subsystem", to: "sys/bus/dax")
+    link("\(path)/driver", to: "sys/bus/dax/drivers/device_dax")
+    link("sys/bus/dax/drivers/device_dax/\(device.name)", to: path)
+    link("sys/bus/dax/devices/\(device.name)", to: path)
+    link("sys/dev/char/\(number)", to: path)
+  }
+
+  // MARK: what several kinds share
+
+  /// A kernel shows the node of memory only if there is one.
+  private mutating func addNodes(_ path: String, _ device: EmulatedDevice) {
+    file("\(path)/numa_node", "\(max(0, device.targetNode))")
+    if device.targetNode >= 0 { file("\(path)/target_node", "\(device.targetNode)") }
+  }
+
+  /// What makes a directory a device on the libnvdimm bus.
+  private mutating func join(
+    _ path: String, named name: String, kind: Kind, type: String?, driver: String?
+  ) {
+    let alias = "nd:t\(kind.rawValue)"
+    file("\(path)/modalias", alias)
+    if let type { file("\(path)/devtype", type) }
+    file(
+      "\(path)/uevent",
+      lines: [
+        type.map { "DEVTYPE=\($0)" }, driver.map { "DRIVER=\($0)" }, "MODALIAS=\(alias)",
+      ].compactMap { $0 })
+    link("\(path)/subsystem", to: "sys/bus/nd")
+    link("sys/bus/nd/devices/\(name)", to: path)
+    if let driver {
+      link("\(path)/driver", to: "sys/bus/nd/drivers/\(driver)")
+      link("sys/bus/nd/drivers/\(driver)/\(name)", to: path)
+    }
+  }
+
+  private static let supportedAlignments = "4096 2097152 1073741824 "
+
+  // MARK: nodes
+
+  private mutating func file(_ path: String, _ text: String) { file(path, lines: [text]) }
+
+  private mutating func file(_ path: String, lines: [String]) {
+    nodes[path] = .file(lines.map { $0 + "\n" }.joined())
+  }
+
+  private mutating func files(in directory: String, _ texts: KeyValuePairs<String, String>) {
+    for (name, text) in texts { file("\(directory)/\(name)", text) }
+  }
+
+  private mutating func link(_ path: String, to target: String) {
+    nodes[path] = .link(Self.relative(from: path, to: target))
+  }
+
+  /// The shortest way from the directory that `link` is in to `target`, as sysfs writes it.
+  static func relative(from link: String, to target: String) -> String {
+    let here = link.split(separator: "/").dropLast()
+    let there = target.split(separator: "/")
+    let common = zip(here, there).prefix { $0 == $1 }.count
+    let up = Array(repeating: "..", count: here.count - common)
+    return (up + there.dropFirst(common).map(String.init)).joined(separator: "/")
+  }
+
+  /// As "%#llx" prints it: 0 has no prefix.
+  private func hex(_ value: UInt64) -> String {
+    value == 0 ? "0" : "0x" + String(value, radix: 16)
+  }
+}
