@@ -1,0 +1,206 @@
+internal import DaxModel
+internal import FaultEngine
+internal import LinuxSys
+internal import Logging
+internal import Medium
+internal import PmemBase
+internal import SystemPackage
+internal import Wire
+
+extension Server {
+  /// Gives the connection a thread of its own: whoever is at the other end can stall only that.
+  func serve(_ channel: consuming Channel) {
+    let conversation = Conversation(channel)
+    guard
+      registry.begin(conversation.identifier, end: { conversation.channel.shutdown() })
+    else { return }
+    do throws(Errno) {
+      try WorkerThread(name: "softdax-peer") { [self] in
+        converse(conversation)
+        registry.finish(conversation.identifier)
+      }.detach()
+    } catch {
+      registry.finish(conversation.identifier)
+      logger.error("no thread for a connection: \(error)")
+    }
+  }
+
+  private func converse(_ conversation: Conversation) {
+    do throws(WireError) {
+      while true {
+        var passed: OwnedDescriptor?
+        guard let request = try conversation.channel.receive(passed: &passed) else { return }
+        switch request {
+        case .attach(let attach):
+          guard let descriptor = passed.take() else {
+            throw WireError.unexpected(type: 0)
+          }
+          try self.attach(attach, descriptor, conversation)
+          return
+        case .map(let map): try self.map(map, conversation)
+        case .adopt(let adopt):
+          try conversation.channel.send(.done(error: -self.adopt(adopt).rawValue))
+        case .change(let change): try self.change(change, conversation)
+        case .populate(let populate):
+          try conversation.channel.send(.done(error: -self.populate(populate).rawValue))
+        default:
+          try conversation.channel.send(try answer(request))
+        }
+      }
+    } catch .disconnected {
+    } catch {
+      logger.notice("closing a connection: \(error)")
+      try? conversation.channel.send(.done(error: -Errno.protocolError.rawValue))
+    }
+  }
+
+  // MARK: Agents
+
+  /// A process with its first window: serves its faults until it is gone.
+  private func attach(
+    _ attach: Request.Attach, _ descriptor: consuming OwnedDescriptor,
+    _ conversation: Conversation
+  ) throws(WireError) {
+    let agent = WireAgent(conversation, devices: devices)
+    let process = conversation.channel.peerProcess()
+    do throws(Errno) {
+      let workload = try Workload(
+        process: process, command: attach.command, devices: devices,
+        userfaultfd: Userfaultfd(adopting: descriptor), agent: agent,
+        options: options.insertion)
+      let cpu = options.cpu
+      let faults = try WorkerThread(name: "softdax-fault") {
+        if let cpu { try? Placement.pin(to: cpu) }
+        workload.serveFaults()
+      }
+      if registry.add(workload, agent: agent) {
+        do throws(WireError) {
+          try agent.welcome(error: 0, token: workload.token)
+          agent.waitForEnd()
+        } catch {}
+      }
+      workload.stopFaults(faults)
+      workload.end()
+      registry.remove(workload)
+    } catch {
+      logger.error("cannot serve \(attach.command) (\(process)): \(error)")
+      try agent.welcome(error: -error.rawValue, token: 0)
+    }
+  }
+
+  // MARK: Requests
+
+  private func map(_ map: Request.Map, _ conversation: Conversation) throws(WireError) {
+    guard let workload = registry.workload(map.token), devices.indices.contains(map.device)
+    else {
+      try conversation.channel.send(
+        .mapPlan(Reply.MapPlan(error: -Errno.noSuchAddressOrDevice.rawValue)))
+      return
+    }
+    let medium = devices[map.device].medium
+    let flags = MapFlags(rawValue: map.flags)
+    let request: MapRequest
+    do throws(Errno) {
+      guard let access = AccessMode(rawValue: map.access) else { throw .invalidArgument }
+      request = MapRequest(
+        address: map.address, length: map.length, offset: map.offset,
+        protection: Protection(rawValue: map.protection), access: access,
+        isShared: flags.isShared, isFixed: flags.isFixed)
+      let plan = try workload.plan(request, device: map.device)
+      let reply = Reply.mapPlan(
+        Reply.MapPlan(
+          error: 0, mapsMedium: medium.insertion == .continued, length: plan.length,
+          alignment: plan.alignment, congruence: plan.congruence))
+      do throws(WireError) {
+        if medium.insertion == .continued {
+          try medium.withDescriptor { descriptor throws(WireError) in
+            try conversation.channel.send(reply, passing: descriptor)
+          }
+        } else {
+          try conversation.channel.send(reply)
+        }
+      } catch {
+        throw .brokenPipe
+      }
+    } catch .brokenPipe {
+      throw .disconnected(0)
+    } catch {
+      try conversation.channel.send(.mapPlan(Reply.MapPlan(error: -error.rawValue)))
+      return
+    }
+    var none: OwnedDescriptor?
+    guard case .mapped(let mapped)? = try conversation.channel.receive(passed: &none) else {
+      throw .unexpected(type: 0)
+    }
+    guard mapped.error == 0 else {
+      try conversation.channel.send(.done(error: 0))
+      return
+    }
+    do throws(Errno) {
+      try workload.add(
+        device: map.device, address: mapped.address, length: mapped.length,
+        offset: map.offset, protection: request.protection, access: request.access,
+        populate: flags.populates)
+    } catch {
+      try conversation.channel.send(.done(error: -error.rawValue))
+      return
+    }
+    try conversation.channel.send(.done(error: 0))
+  }
+
+  private func adopt(_ adopt: Request.Adopt) -> Errno {
+    guard let workload = registry.workload(adopt.token) else { return .noSuchAddressOrDevice }
+    do throws(Errno) {
+      guard let access = AccessMode(rawValue: adopt.access) else { throw .invalidArgument }
+      try workload.add(
+        device: adopt.device, address: adopt.address, length: adopt.length,
+        offset: adopt.offset, protection: Protection(rawValue: adopt.protection),
+        access: access, populate: false)
+      return Errno(rawValue: 0)
+    } catch {
+      return error
+    }
+  }
+
+  private func populate(_ populate: Request.Populate) -> Errno {
+    guard let workload = registry.workload(populate.token) else { return .noSuchAddressOrDevice }
+    workload.populate(address: populate.address, length: populate.length)
+    return Errno(rawValue: 0)
+  }
+
+  /// Both phases of a change; a caller that dies in between has changed nothing that its end does not undo.
+  private func change(_ change: Request.Change, _ conversation: Conversation) throws(WireError) {
+    guard let workload = registry.workload(change.token) else {
+      try conversation.channel.send(
+        .changePlan(Reply.ChangePlan(error: -Errno.noSuchAddressOrDevice.rawValue)))
+      return
+    }
+    let plan: ChangePlan
+    do throws(Errno) {
+      plan = try workload.begin(
+        Change(change), address: change.address, length: change.length,
+        scratch: change.scratch, id: conversation.identifier)
+    } catch {
+      try conversation.channel.send(.changePlan(Reply.ChangePlan(error: -error.rawValue)))
+      return
+    }
+    if plan.effect == .populate {
+      workload.populate(address: plan.address, length: plan.length)
+    }
+    do throws(WireError) {
+      try conversation.channel.send(.changePlan(Reply.ChangePlan(plan)))
+      if plan.effect != .perform { return }
+      var none: OwnedDescriptor?
+      guard case .changed(let changed)? = try conversation.channel.receive(passed: &none) else {
+        throw .unexpected(type: 0)
+      }
+      workload.complete(
+        id: conversation.identifier, succeeded: changed.error == 0,
+        newAddress: changed.address, newLength: changed.length)
+      try conversation.channel.send(.done(error: 0))
+    } catch {
+      workload.abandon(id: conversation.identifier)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,130 @@
+internal import DaxModel
+internal import FaultEngine
+internal import Latency
+internal import LinuxSys
+internal import Medium
+internal import NvdimmBus
+internal import PageModel
+internal import PmemBase
+internal import SystemPackage
+internal import Wire
+
+extension Server {
+  /// Answers a tool's question. Never stops a fault thread.
+  func answer(_ request: Request) throws(WireError) -> Reply {
+    switch request {
+    case .getServer:
+      return .server(
+        ServerInfo(
+          pid: ThisProcess.identifier, devices: devices.count,
+          workloads: registry.workloads.count, attachedEver: registry.attachedEver,
+          directory: path))
+    case .getDevice(let index):
+      guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
+      return .device(information(index))
+    case .getPages(let index, let first, let count):
+      guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
+      return pages(index, first: first, count: count)
+    case .getLatency(let index, let kind, let first):
+      guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
+      return latency(devices[index].histogram(kind).snapshot(), from: first)
+    case .touches(let index, let touches):
+      guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
+      devices[index].touchLatency.record(touches)
+      return error(Errno(rawValue: 0))
+    default:
+      throw .unexpected(type: 0)
+    }
+  }
+
+  private func error(_ errno: Errno) -> Reply { .done(error: -errno.rawValue) }
+
+  private func information(_ index: Int) -> DeviceInfo {
+    let device = devices[index]
+    let shown = emulated[index]
+    return DeviceInfo(
+      index: index, name: device.name, medium: device.medium.kind,
+      mediumPath: device.medium.path, size: device.geometry.size,
+      alignment: device.geometry.alignment.bytes, resource: shown.resource,
+      mappedPages: UInt64(device.pagemap.mappedFolios()) << device.geometry.alignment.order,
+      insertedEver: device.insertedEver, faultsEver: device.faultsEver,
+      pagemapReferences: device.pagemap.references, major: shown.major, minor: shown.minor,
+      targetNode: Int32(shown.targetNode),
+      workloads: registry.workloads.count { $0.maps(device: index) })
+  }
+
+  /// The folios of one message; `first` and `count` in 4 KiB units, `count` 0 to the end.
+  private func pages(_ index: Int, first: UInt64, count: UInt64) -> Reply {
+    let device = devices[index]
+    let order = UInt64(device.geometry.alignment.order)
+    let end = device.geometry.size >> 12
+    guard first < end, count <= end - first else { return error(.outOfRange) }
+    let wanted = count == 0 ? end : first + count
+    let firstFolio = Int(first >> order)
+    let endFolio = Int((wanted + (1 << order) - 1) >> order)
+    let until = min(endFolio, firstFolio + Reply.pagesPerMessage)
+    let pages = (firstFolio..<until).map { folio in
+      let counts = device.pagemap.counts(folio: folio)
+      let pfn = UInt64(folio) << order
+      return PageInfo(
+        pfn: pfn, physical: emulated[index].resource + pfn << 12, order: Int(order),
+        isIdle: device.pagemap.isIdle(folio: folio), refcount: counts.refcount,
+        mapcount: counts.mapcount, pincount: counts.pincount, share: counts.share)
+    }
+    return .pages(pages, next: until == endFolio ? 0 : UInt64(until) << order)
+  }
+
+  private func latency(_ snapshot: LatencySnapshot, from first: UInt32) -> Reply {
+    let rest = snapshot.buckets.drop { $0.bucket < first }
+    let part = rest.prefix(Reply.bucketsPerMessage)
+    let next = rest.dropFirst(part.count).first?.bucket ?? 0
+    return .latency(
+      LatencySnapshot(
+        buckets: Array(part), minimum: snapshot.minimum, maximum: snapshot.maximum),
+      next: next)
+  }
+}
+
+extension DaxDevice {
+  func histogram(_ kind: LatencyKind) -> LatencyHistogram {
+    switch kind {
+    case .insert: insertLatency
+    case .lookup: lookupLatency
+    case .install: installLatency
+    case .touch: touchLatency
+    }
+  }
+}
+
+extension Change {
+  /// The model's word for what a workload is about to do.
+  init(_ request: Request.Change) {
+    switch request.operation {
+    case .unmap: self = .unmap
+    case .zap: self = .zap
+    case .protect:
+      self = .protect(Protection(rawValue: UInt32(truncatingIfNeeded: request.argument)))
+    case .move:
+      // MREMAP_MAYMOVE 1, MREMAP_FIXED 2: include/uapi/linux/mman.h.
+      self = .move(
+        newLength: request.argument, target: request.target == 0 ? nil : request.target,
+        mayMove: request.flags & 1 != 0, fixed: request.flags & 2 != 0)
+    case .sync: self = .sync(flags: UInt32(truncatingIfNeeded: request.argument))
+    case .advise: self = .advise(Int32(truncatingIfNeeded: request.argument))
+    }
+  }
+}
+
+extension Reply.ChangePlan {
+  init(_ plan: ChangePlan) {
+    let effect: Effect =
+      switch plan.effect {
+      case .perform: .perform
+      case .nothing: .nothing
+      case .populate: .populated
+      }
+    self.init(
+      error: 0, effect: effect, address: plan.address, length: plan.length,
+      alignment: plan.alignment, congruence: plan.congruence)
+  }
+}

@@ -1,0 +1,228 @@
+public import FaultEngine
+internal import LinuxSys
+public import Logging
+internal import Medium
+internal import NvdimmBus
+internal import PageModel
+internal import PmemBase
+internal import Synchronization
+internal import SystemPackage
+internal import Wire
+
+/// A machine with emulated devices: owns them, the session directory, the socket and every thread that serves a workload.
+///
+/// `init` acquires everything or nothing; `start` begins to serve; `stop` ends it, gives back every reference and removes every file.
+/// Start and stop from one thread, once each.
+public final class Server: Sendable {
+  public struct Options: Sendable {
+    public var devices: [DeviceSpecification]
+    /// An additional place for the socket, for `softdax serve --socket`.
+    public var socket: String?
+    public var insertion: InsertionOptions
+    /// The CPU that fault threads run on; `nil` leaves it to the scheduler.
+    public var cpu: Int?
+
+    public init(
+      devices: [DeviceSpecification] = [DeviceSpecification()], socket: String? = nil,
+      insertion: InsertionOptions = InsertionOptions(), cpu: Int? = nil
+    ) {
+      self.devices = devices
+      self.socket = socket
+      self.insertion = insertion
+      self.cpu = cpu
+    }
+  }
+
+  let options: Options
+  let logger: Logger
+  public let devices: [DaxDevice]
+  let emulated: [EmulatedDevice]
+  let registry = Registry()
+  private let directory: SessionDirectory
+  private let listener: Listener
+  private let acceptor = Mutex<WorkerThread?>(nil)
+
+  /// The session directory: what workloads find in $SOFTDAX_DIR.
+  public var path: String { directory.path }
+  /// The socket in it.
+  public var socket: String { directory.path + "/" + DeviceTable.socketName }
+  /// Names of the devices, in order.
+  public var deviceNames: [String] { emulated.map(\.name) }
+
+  /// - Throws: ``ServerError``; then nothing is left behind.
+  public init(_ options: Options, logger: Logger) throws(ServerError) {
+    guard options.devices.count <= DeviceTable.maximumDevices else {
+      throw .tooManyDevices(options.devices.count)
+    }
+    try Self.checkUserfaultfd()
+    let media = try Self.openMedia(options.devices)
+    let bus: EmulatedBus
+    do throws(SysfsError) {
+      let numbers = try DeviceNumbers(avoiding: .survey())
+      emulated = try numbers.devices(
+        media.map { (size: $0.medium.size, alignment: $0.alignment.bytes) },
+        session: "\(ThisProcess.identifier)")
+      bus = numbers.bus
+    } catch {
+      throw .sysfs(error)
+    }
+    devices = try Self.makeDevices(media, names: emulated.map(\.name))
+    directory = try SessionDirectory()
+    try Self.furnish(directory, emulated, bus, devices)
+    let socket = directory.path + "/" + DeviceTable.socketName
+    do throws(Errno) {
+      listener = try Listener(at: socket)
+    } catch .fileNameTooLong {
+      throw .socketNameTooLong(socket)
+    } catch {
+      throw .system(call: "bind", path: socket, error)
+    }
+    if let alias = options.socket { try Self.linkSocket(alias, to: socket) }
+    self.options = options
+    self.logger = logger
+  }
+
+  // MARK: Beginning
+
+  /// Fails early, and in words, where every mmap would fail later.
+  private static func checkUserfaultfd() throws(ServerError) {
+    do throws(Errno) {
+      let one: Userfaultfd
+      do throws(Errno) {
+        one = try Userfaultfd()
+      } catch .notPermitted {
+        one = try Userfaultfd(userModeOnly: true)
+      }
+      do throws(Errno) {
+        try one.handshake(Workload.features)
+      } catch .invalidArgument {
+        throw Errno.notSupported
+      }
+    } catch .notSupported {
+      throw .userfaultfdFeatures
+    } catch {
+      throw .userfaultfd(error)
+    }
+  }
+
+  private static func openMedia(_ specifications: [DeviceSpecification]) throws(ServerError)
+    -> [(medium: any Medium, alignment: PageSize)]
+  {
+    var media: [(medium: any Medium, alignment: PageSize)] = []
+    do throws(MediumError) {
+      for (index, wanted) in specifications.enumerated() {
+        media.append(try wanted.open(name: "softdax\(index)"))
+      }
+    } catch {
+      throw .medium(error)
+    }
+    return media
+  }
+
+  private static func makeDevices(
+    _ media: [(medium: any Medium, alignment: PageSize)], names: [String]
+  ) throws(ServerError) -> [DaxDevice] {
+    var devices: [DaxDevice] = []
+    for (index, (medium, alignment)) in media.enumerated() {
+      do throws(Errno) {
+        devices.append(
+          try DaxDevice(
+            name: names[index], medium: medium, alignment: alignment))
+      } catch {
+        throw .system(call: "reserve page descriptors for", path: names[index], error)
+      }
+    }
+    return devices
+  }
+
+  /// The sysfs tree, the nodes, and the table that tells the shim of them.
+  private static func furnish(
+    _ directory: SessionDirectory, _ emulated: [EmulatedDevice], _ bus: EmulatedBus,
+    _ devices: [DaxDevice]
+  ) throws(ServerError) {
+    do throws(SysfsError) {
+      try SysfsTree(devices: emulated, bus: bus).write(into: directory.path)
+    } catch {
+      throw .sysfs(error)
+    }
+    var entries: [DeviceTable.Entry] = []
+    for (index, device) in emulated.enumerated() {
+      let node = try directory.makeNode(device.name)
+      entries.append(
+        DeviceTable.Entry(
+          path: "/dev/" + device.name, file: "dev/" + device.name, fileDevice: node.device,
+          fileInode: node.inode, major: device.major, minor: device.minor,
+          node: .dax(
+            device: index, size: device.size, alignment: device.alignment,
+            mapsMedium: devices[index].medium.insertion == .continued)))
+    }
+    let control = try directory.makeNode(bus.controlName)
+    entries.append(
+      DeviceTable.Entry(
+        path: "/dev/" + bus.controlName, file: "dev/" + bus.controlName,
+        fileDevice: control.device, fileInode: control.inode, major: bus.major,
+        minor: bus.minor, node: .ndctl))
+    try directory.write(DeviceTable(entries: entries))
+  }
+
+  /// `alias` leads to the socket; a link that a dead server left is replaced.
+  private static func linkSocket(_ alias: String, to socket: String) throws(ServerError) {
+    guard alias.utf8.count <= 107 else { throw .socketNameTooLong(alias) }
+    do throws(Errno) {
+      do throws(Errno) {
+        try Folder.link(alias, to: socket)
+      } catch .fileExists {
+        guard Folder.isDeadLink(alias) else { throw Errno.addressInUse }
+        Folder.removeFile(alias)
+        try Folder.link(alias, to: socket)
+      }
+    } catch .addressInUse {
+      throw .socketInUse(alias)
+    } catch {
+      throw .system(call: "symlink", path: alias, error)
+    }
+  }
+
+  /// Begins to accept workloads and tools.
+  public func start() throws(ServerError) {
+    do throws(Errno) {
+      let thread = try WorkerThread(name: "softdax-accept") { [self] in accept() }
+      acceptor.withLock { $0 = thread }
+    } catch {
+      throw .system(call: "pthread_create", path: "acceptor", error)
+    }
+  }
+
+  private func accept() {
+    while let connection = try? listener.accept() {
+      serve(Channel(connection))
+    }
+  }
+
+  // MARK: The end
+
+  /// Ends every conversation, waits until every reference is back, and removes the socket's alias.
+  ///
+  /// Workloads that still run find their device withdrawn: a touch is SIGBUS/BUS_ADRERR.
+  public func stop() {
+    listener.shutdown()
+    acceptor.withLock { thread in
+      thread?.join()
+      thread = nil
+    }
+    registry.dismissAll()
+    registry.waitUntilEmpty()
+    if let alias = options.socket { Folder.removeFile(alias) }
+  }
+
+  /// Waits until the workloads of `process` have been counted out, after its death; bounded by the time the kernel takes to close its sockets.
+  public func waitForEnd(of process: Int32) { registry.waitUntilGone(process: process) }
+
+  /// Processes that have the devices mapped now.
+  public var workloads: [(process: Int32, command: String)] {
+    registry.workloads.map { ($0.process, $0.command) }
+  }
+
+  /// Every page of every device is idle.
+  public var isIdle: Bool { devices.allSatisfy { $0.pagemap.isIdle() } }
+}

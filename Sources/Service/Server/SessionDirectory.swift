@@ -1,0 +1,86 @@
+internal import LinuxSys
+internal import SystemPackage
+internal import Wire
+
+/// The files a server shows to workloads and tools: mode 0700, gone when the server goes.
+///
+/// `lock` is locked as long as the owner lives; a directory whose lock is free was left by a server that was killed, and the next one
+/// sweeps it.
+final class SessionDirectory: Sendable {
+  let path: String
+  private let lock: OwnedDescriptor
+
+  /// Makes a fresh one, after sweeping those that nobody owns any more.
+  init() throws(ServerError) {
+    let base = ServerDirectories.base
+    try Self.makePrivate(base)
+    Self.sweep(base)
+    var number = 0
+    while true {
+      let path = "\(base)/\(ThisProcess.identifier)" + (number == 0 ? "" : ".\(number)")
+      do throws(Errno) {
+        try Folder.make(path, mode: 0o700)
+        self.path = path
+        break
+      } catch .fileExists {
+        number += 1
+      } catch {
+        throw .system(call: "mkdir", path: path, error)
+      }
+    }
+    do throws(Errno) {
+      lock = try OwnedDescriptor.create(path + "/lock", mode: 0o600)
+      try lock.lockExclusively()
+    } catch {
+      Folder.remove(path)
+      throw .system(call: "open", path: path + "/lock", error)
+    }
+  }
+
+  deinit { Folder.remove(path) }
+
+  /// Makes `folder` and, under /tmp, the one above it; what was there must be ours and closed to others.
+  private static func makePrivate(_ folder: String) throws(ServerError) {
+    let above = String(folder[..<(folder.lastIndex(of: "/") ?? folder.startIndex)])
+    for path in above.hasPrefix("/tmp/") ? [above, folder] : [folder] {
+      do throws(Errno) {
+        do throws(Errno) { try Folder.make(path, mode: 0o700) } catch .fileExists {}
+        let owner = try Folder.owner(path)
+        guard owner.user == ThisProcess.effectiveUser, owner.mode & 0o170022 == 0o040000 else {
+          throw Errno.permissionDenied
+        }
+      } catch {
+        throw .system(call: "make a private directory", path: path, error)
+      }
+    }
+  }
+
+  /// Removes every directory whose lock is free.
+  private static func sweep(_ base: String) {
+    for name in Folder.entries(base) {
+      let path = "\(base)/\(name)"
+      guard let lock = try? OwnedDescriptor.openExisting(path + "/lock") else { continue }
+      if (try? lock.lockExclusively()) != nil { Folder.remove(path) }
+    }
+  }
+
+  /// An empty file that stands for a device node; returns its identity.
+  func makeNode(_ name: String) throws(ServerError) -> FileFacts {
+    try? Folder.make(path + "/dev", mode: 0o755)
+    let file = path + "/dev/" + name
+    do throws(Errno) {
+      return try OwnedDescriptor.create(file, mode: 0o600).facts()
+    } catch {
+      throw .system(call: "open", path: file, error)
+    }
+  }
+
+  func write(_ table: DeviceTable) throws(ServerError) {
+    let file = path + "/" + DeviceTable.fileName
+    do throws(Errno) {
+      try SmallFile.write(table.encoded, to: file, mode: 0o600)
+    } catch {
+      throw .system(call: "write", path: file, error)
+    }
+  }
+}

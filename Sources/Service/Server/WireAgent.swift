@@ -1,0 +1,77 @@
+internal import DaxModel
+internal import FaultEngine
+internal import LinuxSys
+internal import Medium
+internal import Synchronization
+internal import SystemPackage
+internal import Wire
+
+/// The agent thread of one workload, at the other end of its connection.
+///
+/// One command at a time, from whichever thread holds the workload's agent turn; the answer is waited for.
+final class WireAgent: Agent {
+  private let conversation: Conversation
+  private let devices: [DaxDevice]
+  /// Devices whose descriptor the agent has.
+  private let introduced = Mutex<Set<Int>>([])
+
+  init(_ conversation: Conversation, devices: [DaxDevice]) {
+    self.conversation = conversation
+    self.devices = devices
+  }
+
+  func insert(
+    device: Int, address: UInt64, length: UInt64, offset: UInt64, protection: Protection
+  ) throws(Errno) {
+    try introduced.withLock { known throws(Errno) in
+      if !known.contains(device) {
+        try devices[device].medium.withDescriptor { descriptor throws(Errno) in
+          do throws(WireError) {
+            try conversation.channel.send(.deviceDescriptor(device: device), passing: descriptor)
+          } catch { throw .brokenPipe }
+        }
+        known.insert(device)
+      }
+      try command(
+        Reply.Insert(
+          address: address, length: length, offset: offset, device: device,
+          protection: protection.rawValue, isBeyond: false))
+    }
+  }
+
+  func withdraw(address: UInt64, length: UInt64, protection: Protection) throws(Errno) {
+    try introduced.withLock { _ throws(Errno) in
+      try command(
+        Reply.Insert(
+          address: address, length: length, offset: 0, device: 0,
+          protection: protection.rawValue, isBeyond: true))
+    }
+  }
+
+  private func command(_ insert: Reply.Insert) throws(Errno) {
+    do throws(WireError) {
+      try conversation.channel.send(.insert(insert))
+      var none: OwnedDescriptor?
+      guard case .done(let error)? = try conversation.channel.receive(passed: &none) else {
+        conversation.channel.shutdown()
+        throw WireError.disconnected(0)
+      }
+      if error != 0 { throw WireError.refused(-error) }
+    } catch .refused(let error) {
+      throw Errno(rawValue: error)
+    } catch {
+      throw .brokenPipe
+    }
+  }
+
+  /// Answers the attach. - Throws: when the workload is gone already.
+  func welcome(error: Int32, token: UInt64) throws(WireError) {
+    try conversation.channel.send(.attached(error: error, token: token))
+  }
+
+  /// Waits until the workload has gone: exit, exec or SIGKILL.
+  func waitForEnd() { conversation.channel.waitForHangup() }
+
+  /// Ends the conversation: the agent withdraws the device from its process.
+  func dismiss() { conversation.channel.shutdown() }
+}

@@ -1,0 +1,173 @@
+internal import CWire
+public import Latency
+
+/// What the server answers, or commands an agent.
+public enum Reply: Sendable {
+  case done(error: Int32)
+  case attached(error: Int32, token: UInt64)
+  case mapPlan(MapPlan)
+  case changePlan(ChangePlan)
+  /// To an agent: the medium's descriptor comes with this.
+  case deviceDescriptor(device: Int)
+  /// To an agent: map this page of the medium here.
+  case insert(Insert)
+  case server(ServerInfo)
+  case device(DeviceInfo)
+  case pages([PageInfo], next: UInt64)
+  case latency(LatencySnapshot, next: UInt32)
+
+  public struct MapPlan: Sendable {
+    public var error: Int32
+    /// Map the medium's descriptor, which comes with this; else anonymous memory.
+    public var mapsMedium: Bool
+    public var length: UInt64
+    public var alignment: UInt64
+    public var congruence: UInt64
+
+    public init(
+      error: Int32, mapsMedium: Bool = false, length: UInt64 = 0, alignment: UInt64 = 0,
+      congruence: UInt64 = 0
+    ) {
+      self.error = error
+      self.mapsMedium = mapsMedium
+      self.length = length
+      self.alignment = alignment
+      self.congruence = congruence
+    }
+  }
+
+  public struct ChangePlan: Sendable {
+    public enum Effect: Sendable { case perform, nothing, populated }
+    public var error: Int32
+    public var effect: Effect
+    public var address: UInt64
+    public var length: UInt64
+    public var alignment: UInt64
+    public var congruence: UInt64
+
+    public init(
+      error: Int32, effect: Effect = .perform, address: UInt64 = 0, length: UInt64 = 0,
+      alignment: UInt64 = 0, congruence: UInt64 = 0
+    ) {
+      self.error = error
+      self.effect = effect
+      self.address = address
+      self.length = length
+      self.alignment = alignment
+      self.congruence = congruence
+    }
+  }
+
+  public struct Insert: Sendable {
+    public var address: UInt64
+    public var length: UInt64
+    public var offset: UInt64
+    public var device: Int
+    public var protection: UInt32
+    /// Past the device's end: map something whose touch is SIGBUS/BUS_ADRERR.
+    public var isBeyond: Bool
+
+    public init(
+      address: UInt64, length: UInt64, offset: UInt64, device: Int, protection: UInt32,
+      isBeyond: Bool
+    ) {
+      self.address = address
+      self.length = length
+      self.offset = offset
+      self.device = device
+      self.protection = protection
+      self.isBeyond = isBeyond
+    }
+  }
+}
+
+extension Reply {
+  /// As many pages as one message holds.
+  public static let pagesPerMessage = Int(SD_PAGES_PER_MESSAGE)
+  /// As many histogram buckets as one message holds.
+  public static let bucketsPerMessage = Int(SD_BUCKETS_PER_MESSAGE)
+
+  var encoded: [UInt8] {
+    switch self {
+    case .done(let error):
+      return Codec.bytes(
+        of: sd_done(header: Codec.header(SD_DONE), error: error, reserved: 0))
+    case .attached(let error, let token):
+      return Codec.bytes(
+        of: sd_attached(
+          header: Codec.header(SD_ATTACHED), error: error, reserved: 0, token: token))
+    case .mapPlan(let plan):
+      return Codec.bytes(
+        of: sd_map_plan(
+          header: Codec.header(SD_MAP_PLAN), error: plan.error,
+          window: plan.mapsMedium ? SD_WINDOW_FILE.rawValue : SD_WINDOW_ANONYMOUS.rawValue,
+          length: plan.length, alignment: plan.alignment, congruence: plan.congruence))
+    case .changePlan(let plan):
+      let flags: UInt32 =
+        switch plan.effect {
+        case .perform: 0
+        case .nothing: SD_PLAN_NOTHING
+        case .populated: SD_PLAN_POPULATE
+        }
+      return Codec.bytes(
+        of: sd_change_plan(
+          header: Codec.header(SD_CHANGE_PLAN), error: plan.error, flags: flags,
+          address: plan.address, length: plan.length, alignment: plan.alignment,
+          congruence: plan.congruence))
+    case .deviceDescriptor(let device):
+      return Codec.bytes(
+        of: sd_device_fd(
+          header: Codec.header(SD_DEVICE_FD), device: UInt32(device), reserved: 0))
+    case .insert(let insert):
+      return Codec.bytes(
+        of: sd_insert(
+          header: Codec.header(SD_INSERT), address: insert.address, length: insert.length,
+          offset: insert.offset, device: UInt32(insert.device), protection: insert.protection,
+          beyond: insert.isBeyond ? 1 : 0, reserved: 0))
+    case .server(let info): return info.encoded
+    case .device(let info): return info.encoded
+    case .pages(let pages, let next):
+      return Codec.bytes(
+        of: sd_pages(
+          header: Codec.header(SD_PAGES), count: UInt32(pages.count), reserved: 0, next: next))
+        + pages.flatMap(\.encoded)
+    case .latency(let snapshot, let next):
+      return Codec.bytes(
+        of: sd_latency_reply(
+          header: Codec.header(SD_LATENCY), count: UInt32(snapshot.buckets.count), next: next,
+          maximum: snapshot.maximum, minimum: snapshot.minimum))
+        + snapshot.buckets.flatMap {
+          Codec.bytes(of: sd_bucket_count(bucket: $0.bucket, reserved: 0, count: $0.count))
+        }
+    }
+  }
+
+  /// Decodes what tools are answered; the rest is for the C shim.
+  init(decoding bytes: ArraySlice<UInt8>) throws(WireError) {
+    guard let type = Codec.type(of: bytes) else {
+      throw .malformed(type: 0, bytes: bytes.count)
+    }
+    switch sd_type(rawValue: UInt32(type)) {
+    case SD_DONE:
+      self = .done(error: try Codec.exactly(sd_done.self, bytes).error)
+    case SD_SERVER:
+      self = .server(ServerInfo(try Codec.exactly(sd_server.self, bytes)))
+    case SD_DEVICE:
+      self = .device(DeviceInfo(try Codec.exactly(sd_device.self, bytes)))
+    case SD_PAGES:
+      let (head, entries) = try Codec.list(
+        sd_pages.self, of: sd_page.self, count: { $0.count }, limit: SD_PAGES_PER_MESSAGE, bytes)
+      self = .pages(entries.map { PageInfo($0) }, next: head.next)
+    case SD_LATENCY:
+      let (head, entries) = try Codec.list(
+        sd_latency_reply.self, of: sd_bucket_count.self, count: { $0.count },
+        limit: SD_BUCKETS_PER_MESSAGE, bytes)
+      self = .latency(
+        LatencySnapshot(
+          buckets: entries.map { ($0.bucket, $0.count) }, minimum: head.minimum,
+          maximum: head.maximum), next: head.next)
+    default:
+      throw .unexpected(type: type)
+    }
+  }
+}

@@ -1,0 +1,230 @@
+internal import CWire
+public import Latency
+
+/// What a workload or a tool asks of the server, decoded.
+///
+/// Decoding is a total function: any bytes give a request or a ``WireError``.
+public enum Request: Sendable {
+  case attach(Attach)
+  case map(Map)
+  case mapped(Mapped)
+  case adopt(Adopt)
+  case change(Change)
+  case changed(Changed)
+  case populate(Populate)
+  case touches(device: Int, LatencySnapshot)
+  case getServer
+  case getDevice(Int)
+  case getPages(device: Int, first: UInt64, count: UInt64)
+  case getLatency(device: Int, LatencyKind, first: UInt32)
+  /// The agent's answer to an insertion, or an empty reply.
+  case done(error: Int32)
+
+  /// A process presents its userfaultfd.
+  public struct Attach: Sendable {
+    public var process: Int32
+    /// Its userfaultfd does not see faults taken inside system calls.
+    public var isUserModeOnly: Bool
+    public var command: String
+  }
+
+  /// mmap() of a device, before anything is mapped. Addresses, lengths and offsets in bytes.
+  public struct Map: Sendable {
+    public var token: UInt64
+    public var address: UInt64
+    public var length: UInt64
+    public var offset: UInt64
+    public var device: Int
+    /// The descriptor's O_ACCMODE.
+    public var access: UInt32
+    public var protection: UInt32
+    /// MAP_*.
+    public var flags: UInt32
+  }
+
+  /// The caller of mmap() has mapped the range, or could not.
+  public struct Mapped: Sendable {
+    public var error: Int32
+    public var address: UInt64
+    public var length: UInt64
+  }
+
+  /// A range that a forked child inherited.
+  public struct Adopt: Sendable {
+    public var token: UInt64
+    public var address: UInt64
+    public var length: UInt64
+    public var offset: UInt64
+    public var device: Int
+    public var access: UInt32
+    public var protection: UInt32
+  }
+
+  /// munmap() and kin, before the call.
+  public struct Change: Sendable {
+    public enum Operation: Sendable { case unmap, zap, protect, move, sync, advise }
+    public var token: UInt64
+    public var operation: Operation
+    public var address: UInt64
+    public var length: UInt64
+    public var argument: UInt64
+    public var target: UInt64
+    public var scratch: UInt64
+    public var flags: UInt32
+  }
+
+  /// munmap() and kin, after the call.
+  public struct Changed: Sendable {
+    public var error: Int32
+    public var address: UInt64
+    public var length: UInt64
+  }
+
+  public struct Populate: Sendable {
+    public var token: UInt64
+    public var address: UInt64
+    public var length: UInt64
+  }
+}
+
+/// Which latency is meant; figures of different kinds are never mixed.
+public enum LatencyKind: String, Sendable, CaseIterable {
+  /// In the server: event read to page installed.
+  case insert
+  /// Its first part: event read to reference taken.
+  case lookup
+  /// Its second part: the ioctl, or the agent's remap.
+  case install
+  /// In a workload that measured it: load to return.
+  case touch
+
+  var wire: UInt32 {
+    switch self {
+    case .insert: SD_LATENCY_INSERT.rawValue
+    case .lookup: SD_LATENCY_LOOKUP.rawValue
+    case .install: SD_LATENCY_INSTALL.rawValue
+    case .touch: SD_LATENCY_TOUCH.rawValue
+    }
+  }
+}
+
+extension Request {
+  init(decoding bytes: ArraySlice<UInt8>) throws(WireError) {
+    guard let type = Codec.type(of: bytes) else {
+      throw .malformed(type: 0, bytes: bytes.count)
+    }
+    switch sd_type(rawValue: UInt32(type)) {
+    case SD_ATTACH:
+      let m = try Codec.exactly(sd_attach.self, bytes)
+      self = .attach(
+        Attach(
+          process: m.pid, isUserModeOnly: m.flags & SD_ATTACH_USER_MODE_ONLY != 0,
+          command: Codec.text(m.command)))
+    case SD_MAP:
+      let m = try Codec.exactly(sd_map.self, bytes)
+      self = .map(
+        Map(
+          token: m.token, address: m.address, length: m.length, offset: m.offset,
+          device: Int(m.device), access: m.access, protection: m.protection, flags: m.flags))
+    case SD_MAPPED:
+      let m = try Codec.exactly(sd_mapped.self, bytes)
+      self = .mapped(Mapped(error: m.error, address: m.address, length: m.length))
+    case SD_ADOPT:
+      let m = try Codec.exactly(sd_adopt.self, bytes)
+      self = .adopt(
+        Adopt(
+          token: m.token, address: m.address, length: m.length, offset: m.offset,
+          device: Int(m.device), access: m.access, protection: m.protection))
+    case SD_CHANGE:
+      let m = try Codec.exactly(sd_change.self, bytes)
+      guard let operation = Change.Operation(wire: m.operation) else {
+        throw .malformed(type: type, bytes: bytes.count)
+      }
+      self = .change(
+        Change(
+          token: m.token, operation: operation, address: m.address, length: m.length,
+          argument: m.argument, target: m.target, scratch: m.scratch, flags: m.flags))
+    case SD_CHANGED:
+      let m = try Codec.exactly(sd_changed.self, bytes)
+      self = .changed(Changed(error: m.error, address: m.address, length: m.length))
+    case SD_POPULATE:
+      let m = try Codec.exactly(sd_populate.self, bytes)
+      self = .populate(Populate(token: m.token, address: m.address, length: m.length))
+    case SD_TOUCHES:
+      let (head, entries) = try Codec.list(
+        sd_touches.self, of: sd_bucket_count.self, count: { $0.count },
+        limit: SD_BUCKETS_PER_MESSAGE, bytes)
+      self = .touches(
+        device: Int(head.device),
+        LatencySnapshot(
+          buckets: entries.map { ($0.bucket, $0.count) }, minimum: 0, maximum: .max))
+    case SD_GET_SERVER:
+      _ = try Codec.exactly(sd_header.self, bytes)
+      self = .getServer
+    case SD_GET_DEVICE:
+      self = .getDevice(Int(try Codec.exactly(sd_get_device.self, bytes).device))
+    case SD_GET_PAGES:
+      let m = try Codec.exactly(sd_get_pages.self, bytes)
+      self = .getPages(device: Int(m.device), first: m.first, count: m.count)
+    case SD_GET_LATENCY:
+      let m = try Codec.exactly(sd_get_latency.self, bytes)
+      guard let kind = LatencyKind.allCases.first(where: { $0.wire == m.latency }) else {
+        throw .malformed(type: type, bytes: bytes.count)
+      }
+      self = .getLatency(device: Int(m.device), kind, first: m.first)
+    case SD_DONE:
+      self = .done(error: try Codec.exactly(sd_done.self, bytes).error)
+    default:
+      throw .unexpected(type: type)
+    }
+  }
+
+  /// The message, for those requests that Swift code sends: the tools'.
+  var encoded: [UInt8] {
+    get throws(WireError) {
+      switch self {
+      case .getServer:
+        return Codec.bytes(of: Codec.header(SD_GET_SERVER))
+      case .getDevice(let index):
+        return Codec.bytes(
+          of: sd_get_device(
+            header: Codec.header(SD_GET_DEVICE), device: UInt32(index), reserved: 0))
+      case .getPages(let device, let first, let count):
+        return Codec.bytes(
+          of: sd_get_pages(
+            header: Codec.header(SD_GET_PAGES), device: UInt32(device), reserved: 0,
+            first: first, count: count))
+      case .getLatency(let device, let kind, let first):
+        return Codec.bytes(
+          of: sd_get_latency(
+            header: Codec.header(SD_GET_LATENCY), device: UInt32(device), latency: kind.wire,
+            first: first, reserved: 0))
+      case .touches(let device, let snapshot):
+        let entries = snapshot.buckets.prefix(Int(SD_BUCKETS_PER_MESSAGE))
+        return Codec.bytes(
+          of: sd_touches(
+            header: Codec.header(SD_TOUCHES), device: UInt32(device),
+            count: UInt32(entries.count)))
+          + entries.flatMap {
+            Codec.bytes(of: sd_bucket_count(bucket: $0.bucket, reserved: 0, count: $0.count))
+          }
+      default:
+        throw .unexpected(type: 0)
+      }
+    }
+  }
+}
+
+extension Request.Change.Operation {
+  init?(wire: UInt32) {
+    switch sd_operation(rawValue: wire) {
+    case SD_UNMAP: self = .unmap
+    case SD_ZAP: self = .zap
+    case SD_PROTECT: self = .protect
+    case SD_MOVE: self = .move
+    case SD_SYNC: self = .sync
+    case SD_ADVISE: self = .advise
+    default: return nil
+    }
+  }
+}
