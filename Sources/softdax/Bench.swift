@@ -1,0 +1,47 @@
+internal import ArgumentParser
+
+struct Bench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure softdax on this host against raw C.", subcommands: [BenchInsert.self])
+}
+
+struct BenchInsert: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "insert",
+    abstract: "Measure what inserting a page costs, beside a raw C userfaultfd loop.",
+    discussion: """
+      Both sides alternate in one run and in the same arrangement: this process serves faults, a child touches pages and \
+      measures itself. Figures are ns for one page. A futex round trip beside them tells whether the machine kept still; the \
+      run is void if it drifted.
+
+      Example: softdax bench insert --repetitions 15 --json > insert.json
+      """)
+
+  @Option(help: ArgumentHelp("Times that each row is measured on each side.", valueName: "n"))
+  var repetitions = 9
+
+  @Option(help: ArgumentHelp("4 KiB pages that a measurement touches.", valueName: "n"))
+  var pages: UInt64 = 8192
+
+  @Flag(help: "Only the C side: what this host can do at best.")
+  var baseline = false
+
+  @Flag(help: "JSON, with every repetition.")
+  var json = false
+
+  func validate() throws {
+    guard (1...1000).contains(repetitions) else {
+      throw ValidationError("--repetitions takes 1 to 1000; 9 or more for figures to quote.")
+    }
+    guard (256...1 << 20).contains(pages) else {
+      throw ValidationError("--pages takes 256 to 1048576 (1 MiB to 4 GiB).")
+    }
+  }
+
+  func run() throws {
+    var bench = try InsertBench(repetitions: repetitions, pages: pages, withServer: !baseline)
+    let report = try bench.run()
+    print(json ? try jsonText(report) : report.text, terminator: json ? "\n" : "")
+    if report.control.isVoid || report.hasFailure { throw ExitCode.failure }
+  }
+}

@@ -1,0 +1,73 @@
+public import ArgumentParser
+internal import FoundationEssentials
+internal import Latency
+public import Wire
+
+struct LatencyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "latency",
+    abstract: "Report how long it took to insert pages into mappings.",
+    discussion: """
+      insert is the server's part: fault read to page installed. Its parts are lookup (until the reference is taken) and install \
+      (the system call). touch is the whole, seen by a workload that measured it. They are never added up or mixed.
+
+      Example: softdax latency dax0.0 --hgrm insert.hgrm
+      """)
+
+  @OptionGroup var server: ServerOption
+
+  @Argument(help: ArgumentHelp("The device; all of them when absent.", valueName: "device"))
+  var device: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Only this figure, with its histogram.", valueName: "insert|lookup|install|touch"))
+  var kind: LatencyKind?
+
+  @Flag(help: "JSON.")
+  var json = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Write the percentile distribution there, for HdrHistogram's plotters; in µs.",
+      valueName: "file"))
+  var hgrm: String?
+
+  func run() throws {
+    let running = try server.connect()
+    let devices =
+      try device.map { [try running.device(named: $0)] }
+      ?? running.ask { client throws(WireError) in try client.devices() }
+    guard hgrm == nil || devices.count == 1 else {
+      throw CommandFailure(
+        "--hgrm takes one device; name one of \(devices.map(\.name).joined(separator: ", "))")
+    }
+    let host = HostFacts.current()
+    let placement = Placement(process: running.info.pid, online: host.online)
+    let reports = try devices.map { device in
+      let kinds = kind.map { [$0] } ?? [.insert, .lookup, .install, .touch]
+      let figures = try kinds.map { kind in
+        let snapshot = try running.ask { client throws(WireError) in
+          try client.latency(device: device.index, kind: kind)
+        }
+        return (kind: kind, snapshot: snapshot)
+      }
+      return LatencyReport(device: device, host: host, server: placement, figures: figures)
+    }
+    if let hgrm, let shown = reports.first?.shown {
+      do {
+        try Data(shown.snapshot.percentileDistribution().utf8).write(
+          to: URL(filePath: hgrm))
+      } catch {
+        throw CommandFailure("\(hgrm): cannot be written; give a path in a directory of yours")
+      }
+    }
+    if json {
+      print(try jsonText(reports))
+    } else {
+      print(reports.map(\.text).joined(separator: "\n"), terminator: "")
+    }
+  }
+}
+
+extension LatencyKind: ExpressibleByArgument {}

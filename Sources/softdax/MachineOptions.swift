@@ -1,0 +1,70 @@
+import ArgumentParser
+import FaultEngine
+import PmemBase
+import Server
+
+/// The machine that `run` and `serve` build.
+struct MachineOptions: ParsableArguments {
+  @Option(
+    name: [.short, .long],
+    help: "Size of the device, such as 512M or 2g (default 512M, or the file's size).")
+  var size: String?
+
+  @Option(
+    name: [.short, .long], help: "Alignment of the device, that is its page size: 4k, 2m or 1g (default 2m, or a real device's own).")
+  var align: String?
+
+  @Option(
+    name: [.short, .long],
+    help: ArgumentHelp(
+      "Where the bytes live: memfd, hugetlb, or the path of a file (created if it does not exist) or of a real /dev/daxN.M."
+    ))
+  var medium = "memfd"
+
+  @Option(
+    name: [.short, .long],
+    help: ArgumentHelp(
+      "A device of several: size=1G,align=4k,medium=PATH; may be repeated. Instead of --size, --align and --medium.",
+      valueName: "device"))
+  var device: [String] = []
+
+  @Flag(help: "Insert every page at mmap.")
+  var populate = false
+
+  @Option(help: "Insert up to this many pages around a faulting one.")
+  var faultAround = 0
+
+  @Option(help: "Run fault threads and the program on this CPU.")
+  var cpu: Int?
+
+  func validate() throws {
+    if !device.isEmpty && (size != nil || align != nil || medium != "memfd") {
+      throw ValidationError(
+        "--device says all of a device: leave out --size, --align and --medium, or --device")
+    }
+    if faultAround < 0 { throw ValidationError("--fault-around counts pages: 0 or more") }
+    _ = try specifications
+  }
+
+  var specifications: [DeviceSpecification] {
+    get throws {
+      do {
+        guard device.isEmpty else { return try device.map { try DeviceSpecification(parsing: $0) } }
+        return [
+          DeviceSpecification(
+            medium: try DeviceSpecification.medium(parsing: medium),
+            size: try size.map { try DeviceSpecification.size(parsing: $0) },
+            alignment: try align.map { try DeviceSpecification.alignment(parsing: $0) })
+        ]
+      } catch let error as SpecificationError {
+        throw ValidationError(error.description)
+      }
+    }
+  }
+
+  func serverOptions(socket: String? = nil) throws -> Server.Options {
+    Server.Options(
+      devices: try specifications, socket: socket,
+      insertion: InsertionOptions(populates: populate, around: faultAround), cpu: cpu)
+  }
+}

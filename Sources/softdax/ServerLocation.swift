@@ -1,0 +1,100 @@
+internal import ArgumentParser
+internal import FoundationEssentials
+internal import Glibc
+internal import Wire
+
+/// Where the server that a tool means listens.
+struct ServerOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Socket of the server.",
+      discussion: "Default: the server of this run ($SOFTDAX_DIR), else your only one.",
+      valueName: "path"))
+  var socket: String?
+
+  /// The server meant, or nil when none is running and none was named.
+  func connectIfAny() throws -> RunningServer? {
+    let environment = ProcessInfo.processInfo.environment
+    let directory = environment["SOFTDAX_DIR"].flatMap { $0.isEmpty ? nil : $0 }
+    if let named = socket ?? directory.map({ $0 + "/socket" }) {
+      do throws(WireError) {
+        return try RunningServer(socket: named)
+      } catch {
+        throw CommandFailure(error, at: named)
+      }
+    }
+    let live = SessionRoot(environment: environment, user: getuid()).liveServers()
+    guard live.count <= 1 else {
+      let list = live.map { "\($0.socket) (pid \($0.info.pid))" }.joined(separator: ", ")
+      throw CommandFailure("several servers are running, give one with --socket: \(list)")
+    }
+    return live.first
+  }
+
+  func connect() throws -> RunningServer {
+    guard let server = try connectIfAny() else {
+      throw CommandFailure(
+        "no softdax server is running; start one with `softdax serve` or give --socket")
+    }
+    return server
+  }
+}
+
+/// A conversation with a server that has answered once.
+struct RunningServer {
+  let socket: String
+  let info: ServerInfo
+  let client: ServerClient
+
+  init(socket: String) throws(WireError) {
+    self.socket = socket
+    client = try ServerClient(socket: socket)
+    info = try client.server()
+  }
+
+  /// Asks the server; a failure becomes the line for the user.
+  func ask<Answer>(_ question: (ServerClient) throws(WireError) -> Answer) throws(CommandFailure)
+    -> Answer
+  {
+    do throws(WireError) {
+      return try question(client)
+    } catch {
+      throw CommandFailure(error, at: socket)
+    }
+  }
+
+  /// The device called `name`, with or without "/dev/".
+  func device(named name: String) throws(CommandFailure) -> DeviceInfo {
+    let devices = try ask { client throws(WireError) in try client.devices() }
+    let wanted = name.hasPrefix("/dev/") ? String(name.dropFirst(5)) : name
+    if let device = devices.first(where: { $0.name == wanted }) { return device }
+    let present = devices.map(\.name).joined(separator: ", ")
+    throw CommandFailure(
+      "no device \(name) at \(socket); it has \(present.isEmpty ? "none" : present)")
+  }
+}
+
+/// The directory in which a user's servers keep their session directories, `<pid>` each.
+struct SessionRoot {
+  let path: String
+
+  init(environment: [String: String], user: UInt32) {
+    guard user != 0 else {
+      path = "/run/softdax"
+      return
+    }
+    let runtime = environment["XDG_RUNTIME_DIR"].flatMap { $0.isEmpty ? nil : $0 }
+    path = (runtime ?? "/tmp/softdax-\(user)") + "/softdax"
+  }
+
+  /// The sockets of sessions, dead ones too, by ascending pid.
+  func sockets() -> [String] {
+    HostFile.names(in: path).compactMap { Int32($0) }.sorted()
+      .map { "\(path)/\($0)/socket" }.filter(HostFile.exists)
+  }
+
+  /// The servers that answer.
+  func liveServers() -> [RunningServer] {
+    sockets().compactMap { socket in try? RunningServer(socket: socket) }
+  }
+}
