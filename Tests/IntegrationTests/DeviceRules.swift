@@ -1,0 +1,58 @@
+import TestSupport
+import Testing
+
+/// Device-dax as the kernel has it, asked by real processes. Each program of Tests/Programs says in one line what it found wrong.
+@Suite(.serialized) struct `Device-dax rules` {
+  /// Catches a rule of section "character device" that live programs do not meet: EINVAL, EACCES, SIGBUS past the end …
+  @Test(arguments: ["4k", "2m"])
+  func `every system call answers as on a real device`(alignment: String) throws {
+    let bytes = alignment == "4k" ? "4096" : "2097152"
+    let result = try Softdax.run(
+      ["--size", "64M", "--align", alignment],
+      [Project.program("api-rules"), "/dev/dax0.0", bytes])
+    #expect(result.status == 0, "\(result.all)")
+  }
+
+  /// Catches bookkeeping by descriptor number, hangs in fork and exec, mappings that lose their registration.
+  @Test(arguments: [
+    "descriptors", "remap-ops", "sync-map", "syscall-buffer", "fork-while-faulting",
+  ])
+  func `mappings survive what programs do to them`(program: String) throws {
+    for options in [["--size", "64M"], ["--size", "64M", "--align", "4k"]] {
+      let result = try Softdax.run(
+        options + ["--report"], [Project.program(program), "/dev/dax0.0"])
+      #expect(result.status == 0, "\(program) \(options): \(result.all)")
+      #expect(result.err.contains("pages of /dev/dax0.0 idle"), "\(result.all)")
+    }
+  }
+
+  /// Catches two insertions, or two references, for one page.
+  @Test func `64 threads that touch one page cause exactly one insertion`() throws {
+    let result = try Softdax.run(
+      ["--size", "64M", "--align", "4k", "--report"],
+      [Project.program("one-page-64-threads"), "/dev/dax0.0"])
+    #expect(result.status == 0, "\(result.all)")
+    #expect(result.err.contains(": 1 pages of 4k inserted"), "\(result.all)")
+  }
+
+  /// Catches a medium behind which the same program behaves differently.
+  @Test(arguments: ["/dev/shm", "/var/tmp"])
+  func `the rules hold on a file, by whichever inserter it needs`(base: String) throws {
+    let folder = try Scratch(in: base)
+    for (alignment, bytes) in [("4k", "4096"), ("2m", "2097152")] {
+      let options = [
+        "--medium", "\(folder.path)/\(alignment)", "--size", "64M", "--align", alignment,
+        "--report",
+      ]
+      for words in [
+        ["api-rules", "/dev/dax0.0", bytes], ["remap-ops", "/dev/dax0.0"],
+        ["descriptors", "/dev/dax0.0"], ["syscall-buffer", "/dev/dax0.0"],
+        ["fork-while-faulting", "/dev/dax0.0"],
+      ] {
+        let result = try Softdax.run(options, [Project.program(words[0])] + words.dropFirst())
+        #expect(result.status == 0, "\(base) \(alignment) \(words): \(result.all)")
+        #expect(result.err.contains("pages of /dev/dax0.0 idle"), "\(result.all)")
+      }
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import LinuxSys
+import TestSupport
+import Testing
+
+/// After the last workload has gone nothing is left: no reference, no mapping, no thread, no descriptor.
+@Suite(.serialized) struct `The end of a workload` {
+  /// What the server holds that could leak.
+  private func holdings(_ service: Service) throws -> (threads: Int, descriptors: Int) {
+    let process = "/proc/\(service.program.identifier)"
+    return (Folder.entries(process + "/task").count, Folder.entries(process + "/fd").count)
+  }
+
+  private func idle(_ service: Service) throws -> Bool {
+    let pages = try Softdax.tool(["pages", "dax0.0", "--mapped", "--socket", service.socket])
+    return pages.out.contains("32 of 32 folios idle")
+  }
+
+  /// Waits: a killed process is counted out when the kernel has closed its sockets.
+  private func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
+    for _ in 0..<200 {
+      if try condition() { return true }
+      Pause.milliseconds(25)
+    }
+    return false
+  }
+
+  /// Catches references kept by a fault that was under way, and threads that wait for a dead process.
+  @Test func `SIGKILL in the middle of a fault storm returns every reference`() throws {
+    let service = try Service(["--size", "64M"])
+    let before = try holdings(service)
+    for _ in 0..<5 {
+      let storm = try service.start([Project.program("fault-storm"), "/dev/dax0.0"])
+      Pause.milliseconds(150)
+      let children = try Program.run([
+        "sh", "-c", "pkill -KILL -P \(storm.identifier); wait",
+      ])
+      _ = children
+      let ending = try storm.wait()
+      #expect(ending.status == 137, "\(ending.all)")
+    }
+    #expect(try eventually { try idle(service) })
+    #expect(try eventually { try holdings(service) == before })
+    #expect(try service.stop().status == 0)
+  }
+
+  /// Catches anything that grows by one for each workload.
+  @Test(.timeLimit(.minutes(5)))
+  func `1000 attaches and detaches leave memory and descriptors flat`() throws {
+    let service = try Service(["--size", "64M", "--align", "2m"])
+    let loop = { (count: Int) in
+      """
+      i=0; while [ $i -lt \(count) ]; do
+        \(Project.program("map-hold")) /dev/dax0.0 0 2097152 </dev/null >/dev/null || exit 1; i=$((i+1)); done
+      """
+    }
+    let first = try service.run(["sh", "-c", loop(200)], seconds: 200)
+    #expect(first.status == 0, "\(first.all)")
+    let before = try holdings(service)
+    let residentBefore = ProcessFacts.residentPages(service.program.identifier)
+    let rest = try service.run(["sh", "-c", loop(800)], seconds: 200)
+    #expect(rest.status == 0, "\(rest.all)")
+    #expect(try eventually { try holdings(service) == before })
+    let grown = ProcessFacts.residentPages(service.program.identifier) - residentBefore
+    #expect(grown < 256, "grew by \(grown) pages in 800 rounds")
+    #expect(try idle(service))
+  }
+
+  /// Catches a run that waits for, or forgets, what its program left behind.
+  @Test func `what outlives the program loses its device and is named`() throws {
+    let result = try Softdax.run(
+      ["--size", "64M"],
+      [
+        "sh", "-c",
+        "setsid \(Project.program("map-hold")) /dev/dax0.0 0 2097152 < /dev/zero > /dev/null & sleep 0.5",
+      ])
+    #expect(result.status == 0, "\(result.all)")
+    #expect(result.err.contains("still has the device mapped"), "\(result.all)")
+  }
+
+  /// Catches files that nobody removes.
+  @Test func `a server that was killed leaves nothing for long`() throws {
+    let service = try Service(["--size", "64M"])
+    let directory = try Softdax.tool(["env", "--socket", service.socket]).out
+      .split(separator: "'").dropFirst(3).first.map(String.init)
+    service.program.send(signal: 9)
+    _ = try service.program.wait()
+    let path = try #require(directory)
+    #expect(!Folder.entries(path).isEmpty)
+    #expect(try Softdax.run(["--size", "2M"], ["true"]).status == 0)
+    #expect(Folder.entries(path).isEmpty)
+  }
+}
