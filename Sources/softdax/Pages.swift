@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import PmemBase
 internal import Wire
 
 struct Pages: ParsableCommand {
