@@ -52,10 +52,18 @@ static void install(void)
 	sigaction(SIGRTMIN + 3, &action, NULL);
 }
 
-int sd_interrupt_thread(pthread_t thread)
+void sd_accept_interruptions(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	sigset_t set;
 	pthread_once(&once, install);
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN + 3);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+int sd_interrupt_thread(pthread_t thread)
+{
 	return -pthread_kill(thread, SIGRTMIN + 3);
 }
 
