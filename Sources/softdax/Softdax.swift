@@ -23,10 +23,28 @@ struct Softdax: ParsableCommand {
       printError("softdax: \(failure.description)")
       Glibc.exit(failure.status)
     } catch {
-      // Usage errors, --help and exit statuses are the argument parser's; anything else is ours to word.
-      guard exitCode(for: error) == .failure, !(error is ExitCode) else { exit(withError: error) }
-      printError("softdax: \(error)")
-      Glibc.exit(1)
+      switch exitCode(for: error) {
+      case .validationFailure:
+        refuse(message(for: error))
+      case .failure where !(error is ExitCode):
+        printError("softdax: \(error)")
+        Glibc.exit(1)
+      default:
+        // --help and the statuses of programs.
+        exit(withError: error)
+      }
     }
+  }
+
+  /// Ends with what is wrong with the command line, in one line.
+  ///
+  /// The status is the argument parser's own (EX_USAGE), but for `run`, whose every failure is 125 as with env(1).
+  private static func refuse(_ message: String) -> Never {
+    let words = CommandLine.arguments.dropFirst()
+    let name = configuration.subcommands.map { $0._commandName }.first { $0 == words.first }
+    let command = (["softdax"] + (name.map { [$0] } ?? [])).joined(separator: " ")
+    let line = message.split(separator: "\n").joined(separator: " ")
+    printError("\(command): \(line); \(command) --help says more")
+    Glibc.exit(name == "run" ? Run.Status.own : ExitCode.validationFailure.rawValue)
   }
 }

@@ -32,7 +32,7 @@ import Testing
       ["--size", "64M", "--align", "4k", "--report"],
       [Project.program("one-page-64-threads"), "/dev/dax0.0"])
     #expect(result.status == 0, "\(result.all)")
-    #expect(result.err.contains(": 1 pages of 4k inserted"), "\(result.all)")
+    #expect(result.err.contains(": 1 page of 4k inserted"), "\(result.all)")
   }
 
   /// Catches a medium behind which the same program behaves differently.
