@@ -34,7 +34,8 @@ import Testing
     (["--cpu", "4095"], ["4095", "CPU"]),
     (["--colour", "red"], ["--colour", "--help"]),
   ])
-  func `a machine that cannot be is refused in one line`(options: [String], words: [String]) throws {
+  func `a machine that cannot be is refused in one line`(options: [String], words: [String]) throws
+  {
     expectRefusal(try Softdax.run(options, ["true"]), words)
   }
 

@@ -5,10 +5,12 @@ import Testing
 /// `softdax run` is transparent: what the program returns, the caller sees.
 @Suite(.serialized) struct `Exit status` {
   /// Catches a status that is lost, or a signal that is reported as an ordinary exit.
-  @Test(arguments: [
-    ("exit 0", 0), ("exit 7", 7), ("exit 125", 125), ("kill -TERM $$", 143), ("kill -SEGV $$", 139),
-    ("kill -BUS $$", 135),
-  ] as [(String, Int32)])
+  @Test(
+    arguments: [
+      ("exit 0", 0), ("exit 7", 7), ("exit 125", 125), ("kill -TERM $$", 143),
+      ("kill -SEGV $$", 139),
+      ("kill -BUS $$", 135),
+    ] as [(String, Int32)])
   func `a program's end is the run's end`(script: String, status: Int32) throws {
     let result = try Softdax.run(["--size", "2M"], ["sh", "-c", script])
     #expect(result.status == status, "\(result.all)")
@@ -30,10 +32,11 @@ import Testing
   }
 
   /// Catches statuses that a script cannot tell from the program's.
-  @Test(arguments: [
-    ("/nonexistent/program", 127), ("no-such-program-anywhere", 127), ("/etc/passwd", 126),
-    ("/etc", 126),
-  ] as [(String, Int32)])
+  @Test(
+    arguments: [
+      ("/nonexistent/program", 127), ("no-such-program-anywhere", 127), ("/etc/passwd", 126),
+      ("/etc", 126),
+    ] as [(String, Int32)])
   func `what cannot be run is 126 or 127, as with env`(program: String, status: Int32) throws {
     let result = try Softdax.run(["--size", "2M"], [program])
     #expect(result.status == status, "\(result.all)")
