@@ -18,13 +18,11 @@
 
 #include "paths.h"
 
-/* A path of the session directory fits here with any name below it; see docs/paths.md. */
-#define LONGEST_DIRECTORY 200
 #define MAX_ENTRIES (2 * SD_MAX_DEVICES)
 
 enum { UNREAD, READING, READ };
 
-static char directory[LONGEST_DIRECTORY + 1];
+static char directory[SD_LONGEST_DIRECTORY + 1];
 static struct sd_table_entry entries[MAX_ENTRIES];
 static uint32_t entry_count;
 static struct sd_host host;
@@ -48,12 +46,12 @@ static bool read_all(int file, void *bytes, size_t size)
 static bool read_table(const char *name)
 {
 	struct sd_table_header header;
-	char path[LONGEST_DIRECTORY + sizeof "/" SD_TABLE_NAME];
+	char path[SD_LONGEST_DIRECTORY + sizeof "/" SD_TABLE_NAME];
 	size_t length = strlen(name);
 
 	while (length > 1 && name[length - 1] == '/')
 		length--;
-	if (name[0] != '/' || length > LONGEST_DIRECTORY)
+	if (name[0] != '/' || length > SD_LONGEST_DIRECTORY)
 		return false;
 	memcpy(path, name, length);
 	memcpy(path + length, "/" SD_TABLE_NAME, sizeof "/" SD_TABLE_NAME);
@@ -89,7 +87,7 @@ static struct sd_identity identify(const char *path)
 /* What tells a descriptor or the working directory apart from the millions that have nothing to do with devices. */
 static void look_at_host(void)
 {
-	char path[LONGEST_DIRECTORY + sizeof "/sys"];
+	char path[SD_LONGEST_DIRECTORY + sizeof "/sys"];
 
 	host.root = identify("/");
 	host.dev = identify("/dev");
