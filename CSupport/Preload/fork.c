@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core.h"
+#include "paths.h"
 
 static struct sd_quiet parents_quiet; /* guarded by the lock that is held meanwhile */
 
@@ -89,9 +90,7 @@ SD_EXPORT pid_t _Fork(void)
 {
 	sd_fork_prepare();
 
-	/* What libc's does beyond the system call concerns its own idea of the thread: no cancellation, a new robust list. */
-	extern pid_t sd_libc_fork(void);
-	pid_t child = sd_libc_fork();
+	pid_t child = SD_NEXT(_Fork)();
 
 	if (child == 0)
 		sd_fork_child();
