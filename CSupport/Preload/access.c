@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* access.c - may this process, and does this path exist. */
+#include <unistd.h>
+
+#include "paths.h"
+
+SD_EXPORT int faccessat(int at, const char *path, int mode, int flags)
+{
+	struct sd_place place;
+
+	if (!sd_concerns(at, path))
+		return SD_NEXT(faccessat)(at, path, mode, flags);
+	sd_find(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
+	return SD_NEXT(faccessat)(place.at, place.path, mode, flags);
+}
+
+SD_EXPORT int access(const char *path, int mode)
+{
+	return faccessat(AT_FDCWD, path, mode, 0);
+}
+
+SD_EXPORT int eaccess(const char *path, int mode)
+{
+	return faccessat(AT_FDCWD, path, mode, AT_EACCESS);
+}
+
+SD_EXPORT int euidaccess(const char *path, int mode)
+{
+	return faccessat(AT_FDCWD, path, mode, AT_EACCESS);
+}

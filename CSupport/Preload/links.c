@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * links.c - names that the kernel or libc gives back: link texts, resolved paths, the working directory.
+ *
+ * None may show the session directory: "/sys/bus/dax" is what programs compare with.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "paths.h"
+
+/* ------------------------------------------------------------------ link texts */
+
+SD_EXPORT ssize_t readlinkat(int at, const char *restrict path, char *restrict buffer, size_t size)
+{
+	struct sd_place place = { .at = at, .path = path };
+	const char *directory = sd_directory();
+	char text[PATH_MAX];
+
+	if (sd_concerns(at, path))
+		sd_find(&place, at, path, false);
+	ssize_t length = SD_NEXT(readlinkat)(place.at, place.path, buffer, size);
+	if (length <= 0 || buffer[0] != '/' || !directory)
+		return length;
+	/* /proc/self/fd/7, /proc/self/cwd: once more in full, the buffer may be short */
+	size_t prefix = strlen(directory);
+	if (strncmp(buffer, directory, (size_t)length < prefix ? (size_t)length : prefix) != 0 ||
+	    ((size_t)length < prefix && (size_t)length < size))
+		return length;
+	int error = errno;
+	ssize_t whole = SD_NEXT(readlinkat)(place.at, place.path, text, sizeof text - 1);
+	errno = error;
+	if (whole <= 0)
+		return length;
+	text[whole] = 0;
+	const char *shown = sd_without_directory(text);
+	if (!shown)
+		return length;
+	size_t rest = strlen(shown);
+	length = (ssize_t)(rest < size ? rest : size);
+	memcpy(buffer, shown, (size_t)length);
+	return length;
+}
+
+SD_EXPORT ssize_t readlink(const char *restrict path, char *restrict buffer, size_t size)
+{
+	return readlinkat(AT_FDCWD, path, buffer, size);
+}
+
+ssize_t __readlinkat_chk(int, const char *, char *, size_t, size_t);
+ssize_t __readlink_chk(const char *, char *, size_t, size_t);
+
+SD_EXPORT ssize_t __readlinkat_chk(int at, const char *path, char *buffer, size_t size, size_t room)
+{
+	if (size > room)
+		__chk_fail();
+	return readlinkat(at, path, buffer, size);
+}
+
+SD_EXPORT ssize_t __readlink_chk(const char *path, char *buffer, size_t size, size_t room)
+{
+	return __readlinkat_chk(AT_FDCWD, path, buffer, size, room);
+}
+
+/* ------------------------------------------------------------------ resolved paths */
+
+/* `path` as the caller wants it: in his buffer, or allocated as libc allocates it. */
+static char *give(const char *path, char *resolved)
+{
+	if (!resolved)
+		return strdup(path);
+	return strcpy(resolved, path);
+}
+
+SD_EXPORT char *realpath(const char *restrict path, char *restrict resolved)
+{
+	struct sd_place place = { .at = AT_FDCWD, .path = path };
+	struct stat facts;
+
+	if (sd_concerns(AT_FDCWD, path)) {
+		sd_find(&place, AT_FDCWD, path, true);
+		if (place.where != SD_ELSEWHERE) {
+			if (SD_NEXT(fstatat)(AT_FDCWD, place.path, &facts, 0) != 0)
+				return NULL;
+			return give(place.shown, resolved);
+		}
+	}
+	char *result = SD_NEXT(realpath)(place.path, resolved);
+	const char *shown = result ? sd_without_directory(result) : NULL;
+	if (shown)
+		memmove(result, shown, strlen(shown) + 1);
+	return result;
+}
+
+char *__realpath_chk(const char *, char *, size_t);
+
+SD_EXPORT char *__realpath_chk(const char *path, char *resolved, size_t room)
+{
+	if (room < PATH_MAX)
+		__chk_fail();
+	return realpath(path, resolved);
+}
+
+SD_EXPORT char *canonicalize_file_name(const char *path)
+{
+	return realpath(path, NULL);
+}
+
+/* ------------------------------------------------------------------ the working directory */
+
+SD_EXPORT int chdir(const char *path)
+{
+	struct sd_place place = { .path = path };
+
+	if (sd_concerns(AT_FDCWD, path))
+		sd_find(&place, AT_FDCWD, path, true);
+	int result = SD_NEXT(chdir)(place.path);
+	if (result == 0)
+		sd_note_working_directory();
+	return result;
+}
+
+SD_EXPORT int fchdir(int descriptor)
+{
+	int result = SD_NEXT(fchdir)(descriptor);
+
+	if (result == 0)
+		sd_note_working_directory();
+	return result;
+}
+
+/* The working directory's shown path in `text`, of PATH_MAX; false if it is not the session's. */
+static bool session_directory(char *text)
+{
+	if (!sd_working_directory_shown || !sd_shown_of_directory(AT_FDCWD, text))
+		return false;
+	if (!text[0])
+		strcpy(text, "/");
+	return true;
+}
+
+SD_EXPORT char *getcwd(char *buffer, size_t size)
+{
+	char text[SD_LONGEST_SHOWN];
+
+	if (!session_directory(text))
+		return SD_NEXT(getcwd)(buffer, size);
+	size_t needed = strlen(text) + 1;
+	if (buffer ? size == 0 : false) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (size && size < needed) {
+		errno = ERANGE;
+		return NULL;
+	}
+	if (!buffer && !(buffer = malloc(size ? size : needed)))
+		return NULL;
+	return memcpy(buffer, text, needed);
+}
+
+char *__getcwd_chk(char *, size_t, size_t);
+
+SD_EXPORT char *__getcwd_chk(char *buffer, size_t size, size_t room)
+{
+	if (size > room)
+		__chk_fail();
+	return getcwd(buffer, size);
+}
+
+SD_EXPORT char *get_current_dir_name(void)
+{
+	char text[SD_LONGEST_SHOWN];
+	const char *variable = getenv("PWD");
+	struct stat here, there;
+
+	if (!session_directory(text))
+		return SD_NEXT(get_current_dir_name)();
+	if (variable && variable[0] == '/' && stat(variable, &there) == 0 && stat(".", &here) == 0 &&
+	    here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+		return strdup(variable);
+	return strdup(text);
+}
