@@ -89,7 +89,7 @@ let package = Package(
       name: "softdax",
       dependencies: [
         "Server", "Wire", "FaultEngine", "Medium", "Latency", "LinuxSys", "DaxModel", "PageModel",
-        "PmemBase", "CSoftdax", system, log, arguments, histogram,
+        "PmemBase", system, log, arguments,
       ],
       path: "Sources/softdax", swiftSettings: settings),
 

@@ -1,4 +1,4 @@
-import TestSupport
+internal import TestSupport
 import Testing
 
 /// Device-dax as the kernel has it, asked by real processes. Each program of Tests/Programs says in one line what it found wrong.

@@ -1,4 +1,4 @@
-import TestSupport
+internal import TestSupport
 import Testing
 
 /// Where the bytes live, and that they stay there.

@@ -1,4 +1,4 @@
-import TestSupport
+internal import TestSupport
 
 /// `softdax` as a user starts it.
 enum Softdax {

@@ -1,5 +1,5 @@
-import LinuxSys
-import TestSupport
+internal import LinuxSys
+internal import TestSupport
 import Testing
 
 /// After the last workload has gone nothing is left: no reference, no mapping, no thread, no descriptor.

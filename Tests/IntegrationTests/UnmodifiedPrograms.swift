@@ -1,5 +1,5 @@
-import LinuxSys
-import TestSupport
+internal import LinuxSys
+internal import TestSupport
 import Testing
 
 /// The programs that pmem engineers use, as Debian ships them, on a device that is not there.
