@@ -2,8 +2,7 @@
 /*
  * descriptors.c - I/O on a descriptor of a device, and buffers that lie in one.
  *
- * The driver has open, llseek, mmap and nothing else; each call answers as the kernel does for such a file. Behind the
- * descriptor is an empty file: a read is let through and a count of 0 looked at, a write has to be stopped before.
+ * The driver has open, llseek, mmap and nothing else; each call answers as the kernel does for such a file.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -11,7 +10,6 @@
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -23,7 +21,7 @@ static ssize_t fail(int error)
 	return -1;
 }
 
-/* A writer's answer: EBADF if opened for reading, as before any driver is asked. */
+/* The answer to a read or a write: EBADF if the descriptor was opened for the other only, before any driver is asked. */
 static ssize_t refuse(int descriptor, int unfit)
 {
 	int flags = fcntl(descriptor, F_GETFL);
@@ -31,12 +29,6 @@ static ssize_t refuse(int descriptor, int unfit)
 	if (flags < 0)
 		return -1;
 	return fail((flags & O_ACCMODE) == unfit || (flags & O_PATH) ? EBADF : EINVAL);
-}
-
-/* What a read call came to. */
-static ssize_t after_read(int descriptor, ssize_t result)
-{
-	return result == 0 && sd_entry_of_io(descriptor) ? fail(EINVAL) : result;
 }
 
 /* The kernel will fill it: nothing need be there yet. */
@@ -56,14 +48,18 @@ static void prepare_vector(const struct iovec *vector, int count)
 
 SD_EXPORT ssize_t read(int descriptor, void *buffer, size_t size)
 {
+	if (sd_entry_of_io(descriptor))
+		return refuse(descriptor, O_WRONLY);
 	prepare_room(buffer, size);
-	return after_read(descriptor, SD_NEXT(read)(descriptor, buffer, size));
+	return SD_NEXT(read)(descriptor, buffer, size);
 }
 
 SD_EXPORT ssize_t pread(int descriptor, void *buffer, size_t size, off_t offset)
 {
+	if (sd_entry_of_io(descriptor))
+		return refuse(descriptor, O_WRONLY);
 	prepare_room(buffer, size);
-	return after_read(descriptor, SD_NEXT(pread)(descriptor, buffer, size, offset));
+	return SD_NEXT(pread)(descriptor, buffer, size, offset);
 }
 
 SD_EXPORT ssize_t pread64(int descriptor, void *buffer, size_t size, off64_t offset)
@@ -73,14 +69,18 @@ SD_EXPORT ssize_t pread64(int descriptor, void *buffer, size_t size, off64_t off
 
 SD_EXPORT ssize_t readv(int descriptor, const struct iovec *vector, int count)
 {
+	if (sd_entry_of_io(descriptor))
+		return refuse(descriptor, O_WRONLY);
 	prepare_vector(vector, count);
-	return after_read(descriptor, SD_NEXT(readv)(descriptor, vector, count));
+	return SD_NEXT(readv)(descriptor, vector, count);
 }
 
 SD_EXPORT ssize_t preadv(int descriptor, const struct iovec *vector, int count, off_t offset)
 {
+	if (sd_entry_of_io(descriptor))
+		return refuse(descriptor, O_WRONLY);
 	prepare_vector(vector, count);
-	return after_read(descriptor, SD_NEXT(preadv)(descriptor, vector, count, offset));
+	return SD_NEXT(preadv)(descriptor, vector, count, offset);
 }
 
 SD_EXPORT ssize_t preadv64(int descriptor, const struct iovec *vector, int count, off64_t offset)
@@ -90,8 +90,10 @@ SD_EXPORT ssize_t preadv64(int descriptor, const struct iovec *vector, int count
 
 SD_EXPORT ssize_t preadv2(int descriptor, const struct iovec *vector, int count, off_t offset, int flags)
 {
+	if (sd_entry_of_io(descriptor))
+		return refuse(descriptor, O_WRONLY);
 	prepare_vector(vector, count);
-	return after_read(descriptor, SD_NEXT(preadv2)(descriptor, vector, count, offset, flags));
+	return SD_NEXT(preadv2)(descriptor, vector, count, offset, flags);
 }
 
 SD_EXPORT ssize_t preadv64v2(int descriptor, const struct iovec *vector, int count, off64_t offset, int flags)
@@ -124,26 +126,14 @@ SD_EXPORT ssize_t __pread64_chk(int descriptor, void *buffer, size_t size, off64
 
 /* ------------------------------------------------------------------ write */
 
-/* What a write call came to; EBADF of an attribute of the session's /sys, which is only ever opened for reading, is EROFS. */
-static ssize_t after_write(int descriptor, ssize_t result)
-{
-	struct stat facts;
-	char text[SD_LONGEST_SHOWN + SD_LONGEST_DIRECTORY];
-
-	if (result >= 0 || errno != EBADF || !sd_directory())
-		return result;
-	if (SD_NEXT(fstat)(descriptor, &facts) == 0 && facts.st_dev == sd_host()->tree.device && S_ISREG(facts.st_mode) &&
-	    sd_shown_of_descriptor(descriptor, text) && text[1] == 's')
-		return fail(EROFS);
-	return fail(EBADF);
-}
+/* An attribute of the session's /sys is only ever opened for reading: the kernel answers EBADF by itself. */
 
 SD_EXPORT ssize_t write(int descriptor, const void *buffer, size_t size)
 {
 	if (sd_entry_of_io(descriptor))
 		return refuse(descriptor, O_RDONLY);
 	sd_prepare_buffer(buffer, size);
-	return after_write(descriptor, SD_NEXT(write)(descriptor, buffer, size));
+	return SD_NEXT(write)(descriptor, buffer, size);
 }
 
 SD_EXPORT ssize_t pwrite(int descriptor, const void *buffer, size_t size, off_t offset)
@@ -151,7 +141,7 @@ SD_EXPORT ssize_t pwrite(int descriptor, const void *buffer, size_t size, off_t 
 	if (sd_entry_of_io(descriptor))
 		return refuse(descriptor, O_RDONLY);
 	sd_prepare_buffer(buffer, size);
-	return after_write(descriptor, SD_NEXT(pwrite)(descriptor, buffer, size, offset));
+	return SD_NEXT(pwrite)(descriptor, buffer, size, offset);
 }
 
 SD_EXPORT ssize_t pwrite64(int descriptor, const void *buffer, size_t size, off64_t offset)
@@ -164,7 +154,7 @@ SD_EXPORT ssize_t writev(int descriptor, const struct iovec *vector, int count)
 	if (sd_entry_of_io(descriptor))
 		return refuse(descriptor, O_RDONLY);
 	prepare_vector(vector, count);
-	return after_write(descriptor, SD_NEXT(writev)(descriptor, vector, count));
+	return SD_NEXT(writev)(descriptor, vector, count);
 }
 
 SD_EXPORT ssize_t pwritev(int descriptor, const struct iovec *vector, int count, off_t offset)
@@ -172,7 +162,7 @@ SD_EXPORT ssize_t pwritev(int descriptor, const struct iovec *vector, int count,
 	if (sd_entry_of_io(descriptor))
 		return refuse(descriptor, O_RDONLY);
 	prepare_vector(vector, count);
-	return after_write(descriptor, SD_NEXT(pwritev)(descriptor, vector, count, offset));
+	return SD_NEXT(pwritev)(descriptor, vector, count, offset);
 }
 
 SD_EXPORT ssize_t pwritev64(int descriptor, const struct iovec *vector, int count, off64_t offset)
@@ -185,7 +175,7 @@ SD_EXPORT ssize_t pwritev2(int descriptor, const struct iovec *vector, int count
 	if (sd_entry_of_io(descriptor))
 		return refuse(descriptor, O_RDONLY);
 	prepare_vector(vector, count);
-	return after_write(descriptor, SD_NEXT(pwritev2)(descriptor, vector, count, offset, flags));
+	return SD_NEXT(pwritev2)(descriptor, vector, count, offset, flags);
 }
 
 SD_EXPORT ssize_t pwritev64v2(int descriptor, const struct iovec *vector, int count, off64_t offset, int flags)

@@ -107,9 +107,6 @@ void sd_find(struct sd_place *place, int at, const char *path, bool follow);
  * AT_FDCWD: the working directory. `shown` has SD_LONGEST_SHOWN bytes. Keeps errno. */
 bool sd_shown_of_directory(int descriptor, char *shown);
 
-/* The same of any descriptor of a file in the session directory; else false. */
-bool sd_shown_of_descriptor(int descriptor, char *shown);
-
 /* What follows the session directory in `path`, if that is what it begins with; else NULL. */
 const char *sd_without_directory(const char *path);
 
@@ -126,6 +123,11 @@ static inline const struct sd_table_entry *sd_entry_of_io(int descriptor)
 
 /* To be called when this process may have inherited or received descriptors. */
 void sd_note_descriptors(void);
+
+/* ------------------------------------------------------------------ standard.c */
+
+/* To be called when the shim is loaded. */
+void sd_guard_standard_streams(void);
 
 /* ------------------------------------------------------------------ hooks that others call; they exist in no header */
 

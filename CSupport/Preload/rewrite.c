@@ -58,7 +58,7 @@ static void name_descriptor(char name[32], int descriptor)
 }
 
 /* The path of an open file or directory, without the session directory if it is in that; false: none, or too long. */
-static bool name_of(int descriptor, char *name, bool *in_session)
+static bool name_of(int descriptor, char *name)
 {
 	char link[32] = "/proc/self/cwd", text[SD_LONGEST_DIRECTORY + SD_LONGEST_SHOWN];
 
@@ -69,7 +69,6 @@ static bool name_of(int descriptor, char *name, bool *in_session)
 		return false;
 	text[length] = 0;
 	const char *shown = sd_without_directory(text);
-	*in_session = shown;
 	if (!shown)
 		shown = text;
 	if (strlen(shown) >= SD_LONGEST_SHOWN)
@@ -78,20 +77,10 @@ static bool name_of(int descriptor, char *name, bool *in_session)
 	return true;
 }
 
-bool sd_shown_of_descriptor(int descriptor, char *shown)
-{
-	int error = errno;
-	bool in_session, found = sd_directory() && name_of(descriptor, shown, &in_session) && in_session;
-
-	errno = error;
-	return found;
-}
-
 static bool shown_of_directory(int descriptor, char *shown)
 {
 	const struct sd_host *host = sd_host();
 	struct stat facts;
-	bool in_session;
 
 	if (syscall(SYS_newfstatat, descriptor, descriptor == AT_FDCWD ? "." : "", &facts,
 		    descriptor == AT_FDCWD ? 0 : AT_EMPTY_PATH) != 0 || !S_ISDIR(facts.st_mode))
@@ -102,7 +91,7 @@ static bool shown_of_directory(int descriptor, char *shown)
 	}
 	if (facts.st_dev != host->sys.device && facts.st_dev != host->tree.device)
 		return false;
-	if (!name_of(descriptor, shown, &in_session))
+	if (!name_of(descriptor, shown))
 		return false;
 	return is_below(shown, "/sys") || strcmp(shown, "/dev") == 0;
 }

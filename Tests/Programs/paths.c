@@ -274,7 +274,7 @@ static void attributes(void)
 	CHECK(!fopen(path, "w") && errno == EACCES);
 	int file = open(path, O_RDONLY);
 	CHECK(reads(file, line));
-	FAILS(write(file, "1\n", 2), EBADF == errno ? EBADF : EROFS);
+	FAILS(write(file, "1\n", 2), EBADF);
 	close(file);
 	FAILS(truncate(path, 0), EACCES);
 	FAILS(unlink(path), EPERM);
