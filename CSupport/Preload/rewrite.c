@@ -57,10 +57,29 @@ static void name_descriptor(char name[32], int descriptor)
 	*name = 0;
 }
 
+/* The path of an open file or directory, without the session directory if it is in that; false: none, or too long. */
+static bool name_of(int descriptor, char *name)
+{
+	char link[32] = "/proc/self/cwd", text[SD_LONGEST_DIRECTORY + SD_LONGEST_SHOWN];
+
+	if (descriptor != AT_FDCWD)
+		name_descriptor(link, descriptor);
+	long length = syscall(SYS_readlinkat, AT_FDCWD, link, text, sizeof text - 1);
+	if (length <= 0)
+		return false;
+	text[length] = 0;
+	const char *shown = sd_without_directory(text);
+	if (!shown)
+		shown = text;
+	if (strlen(shown) >= SD_LONGEST_SHOWN)
+		return false;
+	strcpy(name, shown);
+	return true;
+}
+
 static bool shown_of_directory(int descriptor, char *shown)
 {
 	const struct sd_host *host = sd_host();
-	char link[32] = "/proc/self/cwd", text[SD_LONGEST_DIRECTORY + SD_LONGEST_SHOWN];
 	struct stat facts;
 
 	if (syscall(SYS_newfstatat, descriptor, descriptor == AT_FDCWD ? "." : "", &facts,
@@ -72,21 +91,9 @@ static bool shown_of_directory(int descriptor, char *shown)
 	}
 	if (facts.st_dev != host->sys.device && facts.st_dev != host->tree.device)
 		return false;
-	if (descriptor != AT_FDCWD)
-		name_descriptor(link, descriptor);
-	long length = syscall(SYS_readlinkat, AT_FDCWD, link, text, sizeof text - 1);
-	if (length <= 0)
+	if (!name_of(descriptor, shown))
 		return false;
-	text[length] = 0;
-	const char *name = sd_without_directory(text);
-	if (!name)
-		name = text;
-	if (!is_below(name, "/sys") && strcmp(name, "/dev") != 0)
-		return false;
-	if (strlen(name) >= SD_LONGEST_SHOWN)
-		return false;
-	strcpy(shown, name);
-	return true;
+	return is_below(shown, "/sys") || strcmp(shown, "/dev") == 0;
 }
 
 bool sd_shown_of_directory(int descriptor, char *shown)
@@ -239,11 +246,15 @@ static void find(struct sd_place *place, int at, const char *path, bool follow)
 				return;
 		}
 	}
-	if (!in_tree || (is_below(walk.done, "/sys") &&
-			 syscall(SYS_newfstatat, AT_FDCWD, place->buffer, &facts, AT_SYMLINK_NOFOLLOW) != 0))
-		return leave(place, &walk);
-	/* a slash at the end of a file's name stays the kernel's to refuse */
-	arrive(place, &walk, SD_IN_TREE);
+	/* a slash after a file's name stays, for the kernel to refuse; after a directory's it goes, for names to be canonical */
+	bool ours = in_tree &&
+		    syscall(SYS_newfstatat, AT_FDCWD, place->buffer, &facts, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!ours || S_ISDIR(facts.st_mode))
+		walk.next = "";
+	if (ours)
+		arrive(place, &walk, SD_IN_TREE);
+	else
+		leave(place, &walk);
 }
 
 void sd_find(struct sd_place *place, int at, const char *path, bool follow)
