@@ -8,9 +8,7 @@ SD_EXPORT int faccessat(int at, const char *path, int mode, int flags)
 {
 	struct sd_place place;
 
-	if (!sd_concerns(at, path))
-		return SD_NEXT(faccessat)(at, path, mode, flags);
-	sd_find(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
+	sd_look(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
 	return SD_NEXT(faccessat)(place.at, place.path, mode, flags);
 }
 

@@ -34,9 +34,7 @@ SD_EXPORT int fstatat(int at, const char *restrict path, struct stat *restrict f
 {
 	struct sd_place place;
 
-	if (!sd_concerns(at, path))
-		return shown(SD_NEXT(fstatat)(at, path, facts, flags), facts);
-	sd_find(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
+	sd_look(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
 	return shown(SD_NEXT(fstatat)(place.at, place.path, facts, flags), facts);
 }
 
@@ -124,10 +122,9 @@ SD_EXPORT int __fxstatat64(int version, int at, const char *path, struct stat64 
 SD_EXPORT int statx(int at, const char *restrict path, int flags, unsigned mask, struct statx *restrict facts)
 {
 	const struct sd_table_entry *entry;
-	struct sd_place place = { .at = at, .path = path };
+	struct sd_place place;
 
-	if (sd_concerns(at, path))
-		sd_find(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
+	sd_look(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
 	int result = SD_NEXT(statx)(place.at, place.path, flags, mask, facts);
 	if (result != 0)
 		return result;
@@ -153,9 +150,7 @@ SD_EXPORT int statfs(const char *path, struct statfs *facts)
 {
 	struct sd_place place;
 
-	if (!sd_concerns(AT_FDCWD, path))
-		return SD_NEXT(statfs)(path, facts);
-	sd_find(&place, AT_FDCWD, path, true);
+	sd_look(&place, AT_FDCWD, path, true);
 	return SD_NEXT(statfs)(mount_of(&place), facts);
 }
 
@@ -163,9 +158,7 @@ SD_EXPORT int statvfs(const char *restrict path, struct statvfs *restrict facts)
 {
 	struct sd_place place;
 
-	if (!sd_concerns(AT_FDCWD, path))
-		return SD_NEXT(statvfs)(path, facts);
-	sd_find(&place, AT_FDCWD, path, true);
+	sd_look(&place, AT_FDCWD, path, true);
 	return SD_NEXT(statvfs)(mount_of(&place), facts);
 }
 
