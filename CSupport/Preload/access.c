@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* access.c - may this process, and does this path exist. */
+#include <errno.h>
 #include <unistd.h>
 
 #include "paths.h"
@@ -9,7 +10,10 @@ SD_EXPORT int faccessat(int at, const char *path, int mode, int flags)
 	struct sd_place place;
 
 	sd_look(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
-	return SD_NEXT(faccessat)(place.at, place.path, mode, flags);
+	int result = SD_NEXT(faccessat)(place.at, place.path, mode, flags);
+	if (result != 0 && errno == ENOENT && !(flags & AT_SYMLINK_NOFOLLOW) && sd_leads_to(&place, at, path))
+		result = SD_NEXT(faccessat)(place.at, place.path, mode, flags);
+	return result;
 }
 
 SD_EXPORT int access(const char *path, int mode)

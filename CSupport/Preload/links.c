@@ -76,6 +76,8 @@ SD_EXPORT char *realpath(const char *restrict path, char *restrict resolved)
 	if (sd_look(&place, AT_FDCWD, path, true)->where != SD_ELSEWHERE)
 		return SD_NEXT(fstatat)(AT_FDCWD, place.path, &facts, 0) == 0 ? give(place.shown, resolved) : NULL;
 	char *result = SD_NEXT(realpath)(place.path, resolved);
+	if (!result && errno == ENOENT && sd_leads_to(&place, AT_FDCWD, path))
+		return give(place.shown, resolved);
 	const char *shown = result ? sd_without_directory(result) : NULL;
 	if (shown)
 		memmove(result, shown, strlen(shown) + 1);

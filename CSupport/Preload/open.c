@@ -90,8 +90,16 @@ static int open_place(int at, const char *path, int flags, mode_t mode)
 {
 	struct sd_place place;
 
-	if (!sd_concerns(at, path))
-		return SD_NEXT(openat)(at, path, flags, mode);
+	if (!sd_concerns(at, path)) {
+		bool follows = !(flags & (O_NOFOLLOW | O_EXCL));
+		bool shown = (flags & O_CREAT) && follows && sd_leads_to(&place, at, path);
+		if (!shown) {
+			int result = SD_NEXT(openat)(at, path, flags, mode);
+			if (result >= 0 || errno != ENOENT || !follows || !sd_leads_to(&place, at, path))
+				return result;
+		}
+		return allow(&place, &flags) == 0 ? SD_NEXT(openat)(place.at, place.path, flags, mode) : -1;
+	}
 	bool excluding = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
 	sd_find(&place, at, path, !(flags & O_NOFOLLOW) && !excluding);
 	if (allow(&place, &flags) != 0)
@@ -193,9 +201,14 @@ SD_EXPORT FILE *fopen(const char *restrict path, const char *restrict mode)
 	struct sd_place place;
 	char text[8];
 
-	if (!sd_concerns(AT_FDCWD, path))
-		return SD_NEXT(fopen)(path, mode);
-	sd_find(&place, AT_FDCWD, path, true);
+	if (!sd_concerns(AT_FDCWD, path)) {
+		bool shown = mode[0] != 'r' && sd_leads_to(&place, AT_FDCWD, path);
+		FILE *stream = shown ? NULL : SD_NEXT(fopen)(path, mode);
+		if (!shown && (stream || errno != ENOENT || !sd_leads_to(&place, AT_FDCWD, path)))
+			return stream;
+	} else {
+		sd_find(&place, AT_FDCWD, path, true);
+	}
 	return (mode = stream_mode(&place, mode, text)) ? SD_NEXT(fopen)(place.path, mode) : NULL;
 }
 

@@ -118,6 +118,10 @@ static inline struct sd_place *sd_look(struct sd_place *place, int at, const cha
 	return place;
 }
 
+/* Whether `path` is a link from elsewhere to something shown, which the host's kernel cannot follow; then `place` is what it
+ * leads to. To be asked when a call failed with ENOENT, or might create a file of the host's. Keeps errno. */
+bool sd_leads_to(struct sd_place *place, int at, const char *path);
+
 /* The shown path of an open directory ("" for the root) if something is added to it or it is the session's; else false.
  * AT_FDCWD: the working directory. `shown` has SD_LONGEST_SHOWN bytes. Keeps errno. */
 bool sd_shown_of_directory(int descriptor, char *shown);

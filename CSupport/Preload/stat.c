@@ -35,7 +35,10 @@ SD_EXPORT int fstatat(int at, const char *restrict path, struct stat *restrict f
 	struct sd_place place;
 
 	sd_look(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
-	return shown(SD_NEXT(fstatat)(place.at, place.path, facts, flags), facts);
+	int result = SD_NEXT(fstatat)(place.at, place.path, facts, flags);
+	if (result != 0 && errno == ENOENT && !(flags & AT_SYMLINK_NOFOLLOW) && sd_leads_to(&place, at, path))
+		result = SD_NEXT(fstatat)(place.at, place.path, facts, flags);
+	return shown(result, facts);
 }
 
 SD_EXPORT int stat(const char *restrict path, struct stat *restrict facts)
@@ -126,6 +129,8 @@ SD_EXPORT int statx(int at, const char *restrict path, int flags, unsigned mask,
 
 	sd_look(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
 	int result = SD_NEXT(statx)(place.at, place.path, flags, mask, facts);
+	if (result != 0 && errno == ENOENT && !(flags & AT_SYMLINK_NOFOLLOW) && sd_leads_to(&place, at, path))
+		result = SD_NEXT(statx)(place.at, place.path, flags, mask, facts);
 	if (result != 0)
 		return result;
 	if ((entry = sd_entry_of_identity(makedev(facts->stx_dev_major, facts->stx_dev_minor), facts->stx_ino))) {
