@@ -16,34 +16,26 @@
 
 /* ------------------------------------------------------------------ link texts */
 
+/* By way of a buffer of our own: what lies behind the text in the caller's stays as it was. */
 SD_EXPORT ssize_t readlinkat(int at, const char *restrict path, char *restrict buffer, size_t size)
 {
 	struct sd_place place = { .at = at, .path = path };
-	const char *directory = sd_directory();
 	char text[PATH_MAX];
 
+	if (!sd_directory() || (ssize_t)size <= 0)
+		return SD_NEXT(readlinkat)(at, path, buffer, size);
 	if (sd_concerns(at, path))
 		sd_find(&place, at, path, false);
-	ssize_t length = SD_NEXT(readlinkat)(place.at, place.path, buffer, size);
-	if (length <= 0 || buffer[0] != '/' || !directory)
+	ssize_t length = SD_NEXT(readlinkat)(place.at, place.path, text, sizeof text - 1);
+	if (length < 0)
 		return length;
-	/* /proc/self/fd/7, /proc/self/cwd: once more in full, the buffer may be short */
-	size_t prefix = strlen(directory);
-	if (strncmp(buffer, directory, (size_t)length < prefix ? (size_t)length : prefix) != 0 ||
-	    ((size_t)length < prefix && (size_t)length < size))
-		return length;
-	int error = errno;
-	ssize_t whole = SD_NEXT(readlinkat)(place.at, place.path, text, sizeof text - 1);
-	errno = error;
-	if (whole <= 0)
-		return length;
-	text[whole] = 0;
-	const char *shown = sd_without_directory(text);
-	if (!shown)
-		return length;
-	size_t rest = strlen(shown);
-	length = (ssize_t)(rest < size ? rest : size);
-	memcpy(buffer, shown, (size_t)length);
+	text[length] = 0;
+	const char *shown = sd_without_directory(text); /* /proc/self/fd/7, /proc/self/cwd */
+	if (shown)
+		length = (ssize_t)strlen(shown);
+	if ((size_t)length > size)
+		length = (ssize_t)size;
+	memcpy(buffer, shown ? shown : text, (size_t)length);
 	return length;
 }
 

@@ -29,4 +29,5 @@ __attribute__((constructor)) static void resolve_all(void)
 			next->function = dlsym(RTLD_NEXT, next->name);
 	sd_note_working_directory();
 	sd_note_descriptors();
+	sd_guard_standard_streams();
 }

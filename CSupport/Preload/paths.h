@@ -124,6 +124,11 @@ static inline const struct sd_table_entry *sd_entry_of_io(int descriptor)
 /* To be called when this process may have inherited or received descriptors. */
 void sd_note_descriptors(void);
 
+/* ------------------------------------------------------------------ standard.c */
+
+/* To be called when the shim is loaded. */
+void sd_guard_standard_streams(void);
+
 /* ------------------------------------------------------------------ hooks that others call; they exist in no header */
 
 void __chk_fail(void) __attribute__((noreturn));

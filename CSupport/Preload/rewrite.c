@@ -7,13 +7,11 @@
  * gets "..", links that lead from one half to the other and relative paths right by construction. Only paths that begin
  * with /dev or /sys, or at a directory of those, are walked, and only until they leave the session's half.
  */
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "paths.h"
+#include "raw.h"
 
 #define MAX_LINKS 40 /* as the kernel */
 
@@ -57,13 +55,32 @@ static void name_descriptor(char name[32], int descriptor)
 	*name = 0;
 }
 
+/* The path of an open file or directory, without the session directory if it is in that; false: none, or too long. */
+static bool name_of(int descriptor, char *name)
+{
+	char link[32] = "/proc/self/cwd", text[SD_LONGEST_DIRECTORY + SD_LONGEST_SHOWN];
+
+	if (descriptor != AT_FDCWD)
+		name_descriptor(link, descriptor);
+	long length = SD_RAW4(SYS_readlinkat, AT_FDCWD, link, text, sizeof text - 1);
+	if (length <= 0)
+		return false;
+	text[length] = 0;
+	const char *shown = sd_without_directory(text);
+	if (!shown)
+		shown = text;
+	if (strlen(shown) >= SD_LONGEST_SHOWN)
+		return false;
+	strcpy(name, shown);
+	return true;
+}
+
 static bool shown_of_directory(int descriptor, char *shown)
 {
 	const struct sd_host *host = sd_host();
-	char link[32] = "/proc/self/cwd", text[SD_LONGEST_DIRECTORY + SD_LONGEST_SHOWN];
 	struct stat facts;
 
-	if (syscall(SYS_newfstatat, descriptor, descriptor == AT_FDCWD ? "." : "", &facts,
+	if (SD_RAW4(SYS_newfstatat, descriptor, descriptor == AT_FDCWD ? "." : "", &facts,
 		    descriptor == AT_FDCWD ? 0 : AT_EMPTY_PATH) != 0 || !S_ISDIR(facts.st_mode))
 		return false;
 	if (same(host->root, &facts) || same(host->dev, &facts)) {
@@ -72,29 +89,15 @@ static bool shown_of_directory(int descriptor, char *shown)
 	}
 	if (facts.st_dev != host->sys.device && facts.st_dev != host->tree.device)
 		return false;
-	if (descriptor != AT_FDCWD)
-		name_descriptor(link, descriptor);
-	long length = syscall(SYS_readlinkat, AT_FDCWD, link, text, sizeof text - 1);
-	if (length <= 0)
+	if (!name_of(descriptor, shown))
 		return false;
-	text[length] = 0;
-	const char *name = sd_without_directory(text);
-	if (!name)
-		name = text;
-	if (!is_below(name, "/sys") && strcmp(name, "/dev") != 0)
-		return false;
-	if (strlen(name) >= SD_LONGEST_SHOWN)
-		return false;
-	strcpy(shown, name);
-	return true;
+	return is_below(shown, "/sys") || strcmp(shown, "/dev") == 0;
 }
 
 bool sd_shown_of_directory(int descriptor, char *shown)
 {
-	int error = errno;
 	bool found = sd_directory() && shown_of_directory(descriptor, shown);
 
-	errno = error;
 	return found;
 }
 
@@ -128,7 +131,7 @@ struct walk {
 static bool follow_link(struct walk *walk, const char *link, size_t parent)
 {
 	char target[SD_LONGEST_SHOWN];
-	long length = syscall(SYS_readlinkat, AT_FDCWD, link, target, sizeof target);
+	long length = SD_RAW4(SYS_readlinkat, AT_FDCWD, link, target, sizeof target);
 	size_t more = strlen(walk->next) + 1;
 
 	if (length <= 0 || (size_t)length + more + 1 >= sizeof walk->rest || ++walk->links > MAX_LINKS)
@@ -224,11 +227,11 @@ static void find(struct sd_place *place, int at, const char *path, bool follow)
 		if (strcmp(walk.done, "/dev") == 0)
 			continue;
 		in_tree = is_below(walk.done, "/sys") &&
-			  syscall(SYS_newfstatat, AT_FDCWD, place->buffer, &facts, AT_SYMLINK_NOFOLLOW) == 0;
+			  SD_RAW4(SYS_newfstatat, AT_FDCWD, place->buffer, &facts, AT_SYMLINK_NOFOLLOW) == 0;
 		if (!in_tree) {
 			if (!has_parent(walk.next))
 				return leave(place, &walk);
-			if (syscall(SYS_newfstatat, AT_FDCWD, walk.done, &facts, AT_SYMLINK_NOFOLLOW) != 0)
+			if (SD_RAW4(SYS_newfstatat, AT_FDCWD, walk.done, &facts, AT_SYMLINK_NOFOLLOW) != 0)
 				return leave(place, &walk);
 			if (S_ISLNK(facts.st_mode) && !follow_link(&walk, walk.done, parent))
 				return;
@@ -239,16 +242,19 @@ static void find(struct sd_place *place, int at, const char *path, bool follow)
 				return;
 		}
 	}
-	if (!in_tree || (is_below(walk.done, "/sys") &&
-			 syscall(SYS_newfstatat, AT_FDCWD, place->buffer, &facts, AT_SYMLINK_NOFOLLOW) != 0))
-		return leave(place, &walk);
-	/* a slash at the end of a file's name stays the kernel's to refuse */
-	arrive(place, &walk, SD_IN_TREE);
+	/* a slash after a file's name stays, for the kernel to refuse; after a directory's it goes, for names to be canonical */
+	bool ours = in_tree &&
+		    SD_RAW4(SYS_newfstatat, AT_FDCWD, place->buffer, &facts, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!ours || S_ISDIR(facts.st_mode))
+		walk.next = "";
+	if (ours)
+		arrive(place, &walk, SD_IN_TREE);
+	else
+		leave(place, &walk);
 }
 
 void sd_find(struct sd_place *place, int at, const char *path, bool follow)
 {
-	int error = errno;
 
 	place->where = SD_ELSEWHERE;
 	place->at = at;
@@ -256,5 +262,4 @@ void sd_find(struct sd_place *place, int at, const char *path, bool follow)
 	place->entry = NULL;
 	place->shown = NULL;
 	find(place, at, path, follow);
-	errno = error;
 }
