@@ -75,12 +75,13 @@ long sd_do_munmap(uintptr_t address, size_t length)
 	if (answer == SD_PERFORM || answer == SD_ALONE) {
 		sd_flag_windows(address, end, SD_LEAVING, true);
 		result = sd_raw_munmap(address, length);
-		if (answer == SD_PERFORM)
-			sd_change_end(&call, result, address, length);
 		if (sd_failed(result))
 			sd_flag_windows(address, end, SD_LEAVING, false);
 		else
 			sd_remove_windows(address, end);
+		/* Last: from now on another thread may have a window there. */
+		if (answer == SD_PERFORM)
+			sd_change_end(&call, result, address, length);
 	}
 	sd_quiet_end(&quiet);
 	return result;

@@ -80,15 +80,18 @@ long sd_move(uint8_t kind, uintptr_t start, size_t old_length, size_t new_length
 		if (fixed)
 			sd_flag_windows(target, target + new_size, SD_LEAVING, true);
 		result = remap(&call, start, old_length, new_length, flags, target);
-		if (answer == SD_PERFORM)
-			sd_change_end(&call, result, (uintptr_t)result, new_size);
 		if (!sd_failed(result)) {
 			sd_move_windows(start, old_size, (uintptr_t)result, new_size);
-			return result;
+		} else {
+			sd_flag_windows(start, start + old_size, SD_LEAVING, false);
+			if (fixed)
+				sd_flag_windows(target, target + new_size, SD_LEAVING, false);
 		}
-		sd_flag_windows(start, start + old_size, SD_LEAVING, false);
-		if (fixed)
-			sd_flag_windows(target, target + new_size, SD_LEAVING, false);
+		/* Last: from now on another thread may have a window where this one was. */
+		if (answer == SD_PERFORM)
+			sd_change_end(&call, result, (uintptr_t)result, new_size);
+		if (!sd_failed(result))
+			return result;
 		/* A page came in between. */
 		if (result == -EFAULT && kind == SD_WINDOW_ANONYMOUS && answer == SD_PERFORM && attempt < 1000)
 			continue;

@@ -7,13 +7,11 @@
  * gets "..", links that lead from one half to the other and relative paths right by construction. Only paths that begin
  * with /dev or /sys, or at a directory of those, are walked, and only until they leave the session's half.
  */
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "paths.h"
+#include "raw.h"
 
 #define MAX_LINKS 40 /* as the kernel */
 
@@ -64,7 +62,7 @@ static bool name_of(int descriptor, char *name)
 
 	if (descriptor != AT_FDCWD)
 		name_descriptor(link, descriptor);
-	long length = syscall(SYS_readlinkat, AT_FDCWD, link, text, sizeof text - 1);
+	long length = SD_RAW4(SYS_readlinkat, AT_FDCWD, link, text, sizeof text - 1);
 	if (length <= 0)
 		return false;
 	text[length] = 0;
@@ -82,7 +80,7 @@ static bool shown_of_directory(int descriptor, char *shown)
 	const struct sd_host *host = sd_host();
 	struct stat facts;
 
-	if (syscall(SYS_newfstatat, descriptor, descriptor == AT_FDCWD ? "." : "", &facts,
+	if (SD_RAW4(SYS_newfstatat, descriptor, descriptor == AT_FDCWD ? "." : "", &facts,
 		    descriptor == AT_FDCWD ? 0 : AT_EMPTY_PATH) != 0 || !S_ISDIR(facts.st_mode))
 		return false;
 	if (same(host->root, &facts) || same(host->dev, &facts)) {
@@ -98,10 +96,8 @@ static bool shown_of_directory(int descriptor, char *shown)
 
 bool sd_shown_of_directory(int descriptor, char *shown)
 {
-	int error = errno;
 	bool found = sd_directory() && shown_of_directory(descriptor, shown);
 
-	errno = error;
 	return found;
 }
 
@@ -135,7 +131,7 @@ struct walk {
 static bool follow_link(struct walk *walk, const char *link, size_t parent)
 {
 	char target[SD_LONGEST_SHOWN];
-	long length = syscall(SYS_readlinkat, AT_FDCWD, link, target, sizeof target);
+	long length = SD_RAW4(SYS_readlinkat, AT_FDCWD, link, target, sizeof target);
 	size_t more = strlen(walk->next) + 1;
 
 	if (length <= 0 || (size_t)length + more + 1 >= sizeof walk->rest || ++walk->links > MAX_LINKS)
@@ -231,11 +227,11 @@ static void find(struct sd_place *place, int at, const char *path, bool follow)
 		if (strcmp(walk.done, "/dev") == 0)
 			continue;
 		in_tree = is_below(walk.done, "/sys") &&
-			  syscall(SYS_newfstatat, AT_FDCWD, place->buffer, &facts, AT_SYMLINK_NOFOLLOW) == 0;
+			  SD_RAW4(SYS_newfstatat, AT_FDCWD, place->buffer, &facts, AT_SYMLINK_NOFOLLOW) == 0;
 		if (!in_tree) {
 			if (!has_parent(walk.next))
 				return leave(place, &walk);
-			if (syscall(SYS_newfstatat, AT_FDCWD, walk.done, &facts, AT_SYMLINK_NOFOLLOW) != 0)
+			if (SD_RAW4(SYS_newfstatat, AT_FDCWD, walk.done, &facts, AT_SYMLINK_NOFOLLOW) != 0)
 				return leave(place, &walk);
 			if (S_ISLNK(facts.st_mode) && !follow_link(&walk, walk.done, parent))
 				return;
@@ -248,7 +244,7 @@ static void find(struct sd_place *place, int at, const char *path, bool follow)
 	}
 	/* a slash after a file's name stays, for the kernel to refuse; after a directory's it goes, for names to be canonical */
 	bool ours = in_tree &&
-		    syscall(SYS_newfstatat, AT_FDCWD, place->buffer, &facts, AT_SYMLINK_NOFOLLOW) == 0;
+		    SD_RAW4(SYS_newfstatat, AT_FDCWD, place->buffer, &facts, AT_SYMLINK_NOFOLLOW) == 0;
 	if (!ours || S_ISDIR(facts.st_mode))
 		walk.next = "";
 	if (ours)
@@ -259,7 +255,6 @@ static void find(struct sd_place *place, int at, const char *path, bool follow)
 
 void sd_find(struct sd_place *place, int at, const char *path, bool follow)
 {
-	int error = errno;
 
 	place->where = SD_ELSEWHERE;
 	place->at = at;
@@ -267,5 +262,27 @@ void sd_find(struct sd_place *place, int at, const char *path, bool follow)
 	place->entry = NULL;
 	place->shown = NULL;
 	find(place, at, path, follow);
-	errno = error;
+}
+
+bool sd_leads_to(struct sd_place *place, int at, const char *path)
+{
+	char target[SD_LONGEST_SHOWN];
+
+	if (!sd_directory() || !path)
+		return false;
+	for (int links = 0; links < MAX_LINKS; links++) {
+		long length = SD_RAW4(SYS_readlinkat, at, path, target, sizeof target - 1);
+		if (length <= 0)
+			return false;
+		target[length] = 0;
+		if (target[0] != '/')
+			return false;
+		if (sd_concerns(AT_FDCWD, target)) {
+			sd_find(place, AT_FDCWD, target, true);
+			return place->where != SD_ELSEWHERE;
+		}
+		at = AT_FDCWD;
+		path = target;
+	}
+	return false;
 }

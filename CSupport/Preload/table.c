@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "paths.h"
+#include "raw.h"
 
 #define MAX_ENTRIES (2 * SD_MAX_DEVICES)
 
@@ -33,8 +33,8 @@ static long reader;
 static bool read_all(int file, void *bytes, size_t size)
 {
 	for (size_t done = 0; done < size;) {
-		long count = syscall(SYS_read, file, (char *)bytes + done, size - done);
-		if (count < 0 && errno == EINTR)
+		long count = SD_RAW3(SYS_read, file, (char *)bytes + done, size - done);
+		if (count == -EINTR)
 			continue;
 		if (count <= 0)
 			return false;
@@ -55,13 +55,13 @@ static bool read_table(const char *name)
 		return false;
 	memcpy(path, name, length);
 	memcpy(path + length, "/" SD_TABLE_NAME, sizeof "/" SD_TABLE_NAME);
-	int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	int file = (int)SD_RAW4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 	if (file < 0)
 		return false;
 	bool good = read_all(file, &header, sizeof header) && header.magic == SD_WIRE_MAGIC &&
 		    header.version == SD_WIRE_VERSION && header.count <= MAX_ENTRIES &&
 		    read_all(file, entries, header.count * sizeof entries[0]);
-	syscall(SYS_close, file);
+	SD_RAW1(SYS_close, file);
 	if (!good)
 		return false;
 	for (uint32_t i = 0; i < header.count; i++) {
@@ -79,7 +79,7 @@ static struct sd_identity identify(const char *path)
 	struct stat facts;
 	struct sd_identity nobody = { 0, 0 };
 
-	if (syscall(SYS_newfstatat, AT_FDCWD, path, &facts, 0) != 0)
+	if (SD_RAW4(SYS_newfstatat, AT_FDCWD, path, &facts, 0) != 0)
 		return nobody;
 	return (struct sd_identity){ facts.st_dev, facts.st_ino };
 }
@@ -99,8 +99,7 @@ static void look_at_host(void)
 
 __attribute__((noinline)) static void load(void)
 {
-	int error = errno;
-	long self = syscall(SYS_gettid);
+	long self = SD_RAW0(SYS_gettid);
 	int seen = UNREAD;
 
 	if (__atomic_compare_exchange_n(&state, &seen, READING, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
@@ -112,9 +111,8 @@ __attribute__((noinline)) static void load(void)
 	} else {
 		while (__atomic_load_n(&state, __ATOMIC_ACQUIRE) != READ &&
 		       __atomic_load_n(&reader, __ATOMIC_ACQUIRE) != self)
-			syscall(SYS_sched_yield);
+			SD_RAW0(SYS_sched_yield);
 	}
-	errno = error;
 }
 
 const char *sd_directory(void)
@@ -151,9 +149,7 @@ const struct sd_table_entry *sd_entry_of_descriptor(int descriptor)
 
 	if (descriptor < 0 || !sd_directory())
 		return NULL;
-	int error = errno;
-	long failed = syscall(SYS_fstat, descriptor, &facts);
-	errno = error;
+	long failed = SD_RAW2(SYS_fstat, descriptor, &facts);
 	return failed ? NULL : sd_entry_of_identity(facts.st_dev, facts.st_ino);
 }
 
