@@ -165,8 +165,8 @@ long sd_do_mlock(uintptr_t address, size_t length, int flags, bool has_flags);
 
 /* map.c: address space of that length, `congruence` modulo `alignment`, where nothing was; PROT_NONE. */
 long sd_reserve(size_t length, uint64_t alignment, uint64_t congruence, int flags);
-/* map.c: a second window on what [start …) shows (mremap with an old length of 0). */
-long sd_map_again(const struct sd_window_entry *window, size_t length, int flags, uintptr_t target);
+/* map.c: another window on what `window` shows from its start; `flags`: MAP_FIXED and the like. */
+long sd_map_again(const struct sd_window_entry *window, size_t length, int flags, uintptr_t address);
 /* move.c: moves a window of that kind as mremap() does. */
 long sd_move(uint8_t kind, uintptr_t start, size_t old_length, size_t new_length, int flags, uintptr_t target);
 /* advise.c: empties the page table of part of an anonymous window. */

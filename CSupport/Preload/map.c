@@ -243,14 +243,13 @@ static long map_device(const struct sd_table_entry *entry, uintptr_t address, si
 	return result;
 }
 
-long sd_map_again(const struct sd_window_entry *window, size_t length, int flags, uintptr_t target)
+long sd_map_again(const struct sd_window_entry *window, size_t length, int flags, uintptr_t address)
 {
 	const struct sd_table_entry *entry = sd_entry_of_device(window->device);
 
 	if (!entry)
 		return -EFAULT;
-	return map_device(entry, flags & MREMAP_FIXED ? target : 0, length, window->protection,
-			  MAP_SHARED | (flags & MREMAP_FIXED ? MAP_FIXED : 0), window->access, window->offset);
+	return map_device(entry, address, length, window->protection, MAP_SHARED | flags, window->access, window->offset);
 }
 
 /* Something else than a device, over windows. */

@@ -10,6 +10,9 @@
 
 #include "core.h"
 
+#ifndef MAP_FIXED_NOREPLACE /* 4.17 */
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
 #ifndef MREMAP_DONTUNMAP /* 5.7 */
 #define MREMAP_DONTUNMAP 4
 #endif
@@ -53,6 +56,32 @@ static long empty(uint8_t kind, uintptr_t start, uintptr_t end)
 	return result;
 }
 
+/* mremap() does not let a hugetlb mapping grow, as a device's does: more of the device is mapped behind it, or all of it
+ * elsewhere. */
+static long grow_huge(uintptr_t start, size_t old_size, size_t new_size, int flags, uintptr_t target)
+{
+	struct sd_window_entry window;
+	long result;
+
+	if (!sd_window_at(start, &window))
+		return -EINVAL;
+	window.offset += start - window.start;
+	if (!(flags & MREMAP_FIXED)) {
+		struct sd_window_entry more = window;
+
+		more.offset += old_size;
+		result = sd_map_again(&more, new_size - old_size, MAP_FIXED_NOREPLACE, start + old_size);
+		if (!sd_failed(result))
+			return (long)start;
+		if (!(flags & MREMAP_MAYMOVE))
+			return result == -EEXIST ? -ENOMEM : result;
+	}
+	result = sd_map_again(&window, new_size, flags & MREMAP_FIXED ? MAP_FIXED : 0, flags & MREMAP_FIXED ? target : 0);
+	if (!sd_failed(result))
+		sd_do_munmap(start, old_size);
+	return result;
+}
+
 long sd_move(uint8_t kind, uintptr_t start, size_t old_length, size_t new_length, int flags, uintptr_t target)
 {
 	size_t old_size = sd_range_end(0, old_length), new_size = sd_range_end(0, new_length);
@@ -92,6 +121,8 @@ long sd_move(uint8_t kind, uintptr_t start, size_t old_length, size_t new_length
 			sd_change_end(&call, result, (uintptr_t)result, new_size);
 		if (!sd_failed(result))
 			return result;
+		if (result == -EINVAL && kind == SD_WINDOW_FILE && new_size > old_size)
+			return grow_huge(start, old_size, new_size, flags, target);
 		/* A page came in between. */
 		if (result == -EFAULT && kind == SD_WINDOW_ANONYMOUS && answer == SD_PERFORM && attempt < 1000)
 			continue;
@@ -120,7 +151,7 @@ long sd_do_mremap(uintptr_t address, size_t old_length, size_t new_length, int f
 		if (!sd_window_at(address, &window))
 			return -EFAULT;
 		window.offset += address - window.start;
-		return sd_map_again(&window, new_length, flags, target);
+		return sd_map_again(&window, new_length, fixed ? MAP_FIXED : 0, fixed ? target : 0);
 	}
 
 	sd_quiet_begin(&quiet);
