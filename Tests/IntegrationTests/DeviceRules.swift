@@ -16,6 +16,7 @@ import Testing
   /// Catches bookkeeping by descriptor number, hangs in fork and exec, mappings that lose their registration.
   @Test(arguments: [
     "descriptors", "remap-ops", "sync-map", "syscall-buffer", "fork-while-faulting",
+    "exec-environment",
   ])
   func `mappings survive what programs do to them`(program: String) throws {
     for options in [["--size", "64M"], ["--size", "64M", "--align", "4k"]] {
@@ -23,6 +24,14 @@ import Testing
         options + ["--report"], [Project.program(program), "/dev/dax0.0"])
       #expect(result.status == 0, "\(program) \(options): \(result.all)")
       #expect(result.err.contains("pages of /dev/dax0.0 idle"), "\(result.all)")
+    }
+  }
+
+  /// Catches a call that shows the session directory, a regular file, or the host's half of a folder alone.
+  @Test func `every call that takes a path sees a character device`() throws {
+    for options in [["--size", "64M"], ["--device", "size=8M,align=4k", "--device", "size=64M"]] {
+      let result = try Softdax.run(options, [Project.program("paths"), "/dev/dax0.0"])
+      #expect(result.status == 0, "\(options): \(result.all)")
     }
   }
 

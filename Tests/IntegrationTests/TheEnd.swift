@@ -77,6 +77,23 @@ import Testing
     #expect(result.err.contains("still has the device mapped"), "\(result.all)")
   }
 
+  /// Catches a workload that hangs, or goes on with pages nobody counts, when its server is gone.
+  @Test(arguments: [9, 15] as [Int32], [[], ["--medium", "/var/tmp"]])
+  func `a server that goes takes the device along, as unbinding the driver does`(
+    signal: Int32, medium: [String]
+  ) throws {
+    let folder = try Scratch(in: medium.last ?? "/tmp")
+    let options = medium.isEmpty ? [] : ["--medium", folder.path + "/pmem"]
+    let service = try Service(["--size", "64M"] + options)
+    let program = try service.start([Project.program("server-gone"), "/dev/dax0.0"], holdsInput: true)
+    try #require(program.waitForOutput("ready"), "\(program.complained)")
+    service.program.send(signal: signal)
+    _ = try service.program.wait()
+    try program.sendLine()
+    let ending = try program.wait(seconds: 20)
+    #expect(ending.status == 0, "\(ending.all)")
+  }
+
   /// Catches files that nobody removes.
   @Test func `a server that was killed leaves nothing for long`() throws {
     let service = try Service(["--size", "64M"])

@@ -72,7 +72,7 @@ import Testing
   /// Catches what libpmemobj needs of a device: MAP_SYNC, flock, alignment through libndctl, and the bytes from one process to the next.
   @Test func `pmempool creates, describes, checks and removes a pool`() throws {
     let script = """
-      pmempool create obj /dev/dax0.0 && pmempool info /dev/dax0.0 && pmempool check /dev/dax0.0 &&
+      pmempool create obj /dev/dax0.0 && pmempool info /dev/dax0.0 && pmempool check -v /dev/dax0.0 &&
       pmempool rm /dev/dax0.0 && ! pmempool info /dev/dax0.0
       """
     let result = try Softdax.run([], ["sh", "-c", script])
@@ -93,6 +93,7 @@ import Testing
       daxio -i in -o /dev/dax0.0 -l 8M
       daxio -i /dev/dax0.0 -o out -l 8M
       cmp in out
+      daxio -z -o /dev/dax0.0 -l 8M
       pmempool create obj /dev/dax0.0
       pmempool check /dev/dax0.0
       END
