@@ -85,11 +85,10 @@ import Testing
     let folder = try Scratch(in: medium.last ?? "/tmp")
     let options = medium.isEmpty ? [] : ["--medium", folder.path + "/pmem"]
     let service = try Service(["--size", "64M"] + options)
-    let program = try service.start([Project.program("server-gone"), "/dev/dax0.0"], holdsInput: true)
+    let program = try service.start([Project.program("server-gone"), "/dev/dax0.0"])
     try #require(program.waitForOutput("ready"), "\(program.complained)")
     service.program.send(signal: signal)
     _ = try service.program.wait()
-    try program.sendLine()
     let ending = try program.wait(seconds: 20)
     #expect(ending.status == 0, "\(ending.all)")
   }

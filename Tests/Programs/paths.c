@@ -4,6 +4,9 @@
  *
  * Exit status 0 if all is as on a machine that has the device; else 1, with a line for each thing that is not.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
