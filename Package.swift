@@ -98,7 +98,7 @@ let package = Package(
       path: "Tests/TestSupport", swiftSettings: settings),
     tests("PmemBaseTests", ["PmemBase"]),
     tests("PageModelTests", ["PageModel", "PmemBase", "TestSupport"]),
-    tests("DaxModelTests", ["DaxModel", "PageModel", "PmemBase", "TestSupport"]),
+    tests("DaxModelTests", ["DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
     tests("LatencyTests", ["Latency", "PmemBase"]),
     tests("NvdimmBusTests", ["NvdimmBus", "PmemBase", "TestSupport"]),
     tests("MediumTests", ["Medium", "LinuxSys", "PmemBase", "TestSupport", system]),

@@ -39,9 +39,13 @@ struct Run: ParsableCommand {
 
   func run() throws {
     var words = command[...]
-    if words.first == "--" { words = words.dropFirst() }
+    let isSeparated = words.first == "--"
+    if isSeparated { words = words.dropFirst() }
     guard let name = words.first else {
-      throw CommandFailure("run: no program given; say softdax run -- PROGRAM", status: Status.own)
+      throw ValidationError("no program given: softdax run [OPTIONS] -- PROGRAM [ARGUMENTS]")
+    }
+    guard isSeparated || !name.hasPrefix("-") else {
+      throw ValidationError("unknown option \(name) (a program's options follow its name)")
     }
     let program = try Self.resolve(name)
     do {

@@ -61,3 +61,16 @@ enum Fio {
     ["fio", "--ioengine=dev-dax", "--filename=/dev/dax0.0", "--name=t"] + options
   }
 }
+
+extension String {
+  /// How often `part` is in it.
+  func components(_ part: String) -> Int {
+    var count = 0
+    var rest = self[...]
+    while let found = rest.firstRange(of: part) {
+      count += 1
+      rest = rest[found.upperBound...]
+    }
+    return count
+  }
+}

@@ -7,8 +7,7 @@ extension AddressSpace {
   /// - hints for the page cache or the LRU (WILLNEED, COLD, PAGEOUT, MERGEABLE): DAX pages are in neither; nothing.
   /// - SEQUENTIAL, RANDOM, NORMAL, HUGEPAGE, NOHUGEPAGE: flags of the mapping, kept here; nothing to do outside.
   /// - DONTFORK, DONTDUMP and their opposites: the real mapping must have them; perform.
-  /// - POPULATE_*: EINVAL where the protection does not allow it (`faultin_page_range`, mm/gup.c, all versions: not
-  ///   EFAULT, which is for what would be SIGBUS).
+  /// - POPULATE_*: see `checkPopulate`.
   /// - REMOVE: ENODEV (oracle); EACCES for a descriptor without write access.
   /// - HWPOISON, SOFT_OFFLINE: EPERM, what a caller without CAP_SYS_ADMIN gets (`madvise_inject_error`): the model has
   ///   no poison yet.
@@ -29,10 +28,7 @@ extension AddressSpace {
       let writable = touched.allSatisfy { windows[$0].access != .readOnly }
       throw writable ? .operationNotSupportedByDevice : .permissionDenied
     case Advice.populateRead, Advice.populateWrite:
-      let needed: Protection = advice == Advice.populateWrite ? .write : .read
-      for index in touched where !windows[index].protection.contains(needed) {
-        throw .invalidArgument
-      }
+      try checkPopulate(range, needs: advice == Advice.populateWrite ? .write : .read)
       return .populate(range)
     default:
       for index in touched where windows[index].advice.after(advice) != windows[index].advice {
@@ -40,6 +36,28 @@ extension AddressSpace {
       }
       return Self.performed.contains(advice) || !covers(range) ? .perform(range) : .nothing(range)
     }
+  }
+
+  /// MADV_POPULATE_*, page by page: ENOMEM where nothing is mapped (oracle `devdax-4k-api`), EINVAL where the protection
+  /// does not allow it, EFAULT where a touch would be SIGBUS.
+  ///
+  /// The kernel inserts what comes before the failure; here nothing is inserted then. Memory that is no device's
+  /// counts as a hole: what is mapped there is not known here.
+  ///
+  /// Source: `madvise_populate`, mm/madvise.c; `faultin_page_range`, mm/gup.c (v6.1, v6.12, v7.3).
+  private func checkPopulate(
+    _ range: Range<UInt64>, needs protection: Protection
+  ) throws(Errno) {
+    var next = range.lowerBound
+    for index in indices(touching: range) {
+      let window = windows[index]
+      guard window.range.lowerBound <= next else { throw .noMemory }
+      guard window.protection.contains(protection) else { throw .invalidArgument }
+      let end = min(range.upperBound, window.range.upperBound)
+      guard window.isMappable, window.isBacked(upTo: end) else { throw .badAddress }
+      next = end
+    }
+    guard next == range.upperBound else { throw .noMemory }
   }
 
   /// Keeps what `advice` says of the windows in `range`.

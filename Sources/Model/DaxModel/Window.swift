@@ -83,6 +83,12 @@ public struct Window: Sendable {
         && alignment.isAligned(range.upperBound) && !advice.contains(.noHugePage))
   }
 
+  /// Whether the device has folios for the window from its beginning to `end`, an address above that.
+  func isBacked(upTo end: UInt64) -> Bool {
+    let last = folio(of: (end - 1) >> alignment.shift)
+    return UInt64(last) < geometry.folioCount
+  }
+
   /// Whether the kernel would make one VMA of this and `next`.
   func merges(with next: Window) -> Bool {
     range.upperBound == next.range.lowerBound && device == next.device
