@@ -164,6 +164,16 @@ internal import Testing
     #expect(try server.receive(passed: &passed) == nil)
   }
 
+  /// Catches a tool that hangs because one server of several does.
+  @Test(.timeLimit(.minutes(1)))
+  func `a server that does not answer is given up`() throws {
+    let folder = try Scratch()
+    let listener = try Listener(at: folder.path + "/socket")
+    let client = try ServerClient(socket: folder.path + "/socket", patience: 1)
+    #expect(throws: WireError.disconnected(Errno.timedOut.rawValue)) { try client.server() }
+    listener.shutdown()
+  }
+
   /// Catches a tool that waits for a server that is not there, or takes an errno for an answer.
   @Test(.timeLimit(.minutes(1)))
   func `a client says why it has no answer`() throws {
