@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* access.c - may this process, and does this path exist. */
+#include <errno.h>
 #include <unistd.h>
 
 #include "paths.h"
@@ -8,10 +9,11 @@ SD_EXPORT int faccessat(int at, const char *path, int mode, int flags)
 {
 	struct sd_place place;
 
-	if (!sd_concerns(at, path))
-		return SD_NEXT(faccessat)(at, path, mode, flags);
-	sd_find(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
-	return SD_NEXT(faccessat)(place.at, place.path, mode, flags);
+	sd_look(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
+	int result = SD_NEXT(faccessat)(place.at, place.path, mode, flags);
+	if (result != 0 && errno == ENOENT && !(flags & AT_SYMLINK_NOFOLLOW) && sd_leads_to(&place, at, path))
+		result = SD_NEXT(faccessat)(place.at, place.path, mode, flags);
+	return result;
 }
 
 SD_EXPORT int access(const char *path, int mode)

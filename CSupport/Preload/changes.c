@@ -22,19 +22,6 @@ static int fail(int error)
 	return -1;
 }
 
-/* The place of `path`, which stays as it is where nothing is shown. */
-static struct sd_place *look(struct sd_place *place, int at, const char *path, bool follow)
-{
-	if (sd_concerns(at, path)) {
-		sd_find(place, at, path, follow);
-	} else {
-		place->where = SD_ELSEWHERE;
-		place->at = at;
-		place->path = path;
-	}
-	return place;
-}
-
 /* ------------------------------------------------------------------ names */
 
 /* Whether a name may be made, removed or moved at `path`. */
@@ -132,7 +119,7 @@ SD_EXPORT int truncate(const char *path, off_t length)
 {
 	struct sd_place place;
 
-	look(&place, AT_FDCWD, path, true);
+	sd_look(&place, AT_FDCWD, path, true);
 	switch (place.where) {
 	case SD_AT_NODE:
 		return fail(EINVAL);
@@ -161,7 +148,7 @@ SD_EXPORT int fchmodat(int at, const char *path, mode_t mode, int flags)
 {
 	struct sd_place place;
 
-	REFUSE_IN_TREE(look(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW)));
+	REFUSE_IN_TREE(sd_look(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW)));
 	return SD_NEXT(fchmodat)(place.at, place.path, mode, flags);
 }
 
@@ -169,7 +156,7 @@ SD_EXPORT int chmod(const char *path, mode_t mode)
 {
 	struct sd_place place;
 
-	REFUSE_IN_TREE(look(&place, AT_FDCWD, path, true));
+	REFUSE_IN_TREE(sd_look(&place, AT_FDCWD, path, true));
 	return SD_NEXT(chmod)(place.path, mode);
 }
 
@@ -177,7 +164,7 @@ SD_EXPORT int fchownat(int at, const char *path, uid_t user, gid_t group, int fl
 {
 	struct sd_place place;
 
-	REFUSE_IN_TREE(look(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW)));
+	REFUSE_IN_TREE(sd_look(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW)));
 	return SD_NEXT(fchownat)(place.at, place.path, user, group, flags);
 }
 
@@ -195,7 +182,7 @@ SD_EXPORT int utimensat(int at, const char *path, const struct timespec times[2]
 {
 	struct sd_place place;
 
-	REFUSE_IN_TREE(look(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW)));
+	REFUSE_IN_TREE(sd_look(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW)));
 	return SD_NEXT(utimensat)(place.at, place.path, times, flags);
 }
 
@@ -203,7 +190,7 @@ SD_EXPORT int utimes(const char *path, const struct timeval times[2])
 {
 	struct sd_place place;
 
-	REFUSE_IN_TREE(look(&place, AT_FDCWD, path, true));
+	REFUSE_IN_TREE(sd_look(&place, AT_FDCWD, path, true));
 	return SD_NEXT(utimes)(place.path, times);
 }
 
@@ -211,7 +198,7 @@ SD_EXPORT int utime(const char *path, const struct utimbuf *times)
 {
 	struct sd_place place;
 
-	REFUSE_IN_TREE(look(&place, AT_FDCWD, path, true));
+	REFUSE_IN_TREE(sd_look(&place, AT_FDCWD, path, true));
 	return SD_NEXT(utime)(place.path, times);
 }
 
@@ -221,28 +208,28 @@ SD_EXPORT ssize_t getxattr(const char *path, const char *name, void *value, size
 {
 	struct sd_place place;
 
-	return SD_NEXT(getxattr)(look(&place, AT_FDCWD, path, true)->path, name, value, size);
+	return SD_NEXT(getxattr)(sd_look(&place, AT_FDCWD, path, true)->path, name, value, size);
 }
 
 SD_EXPORT ssize_t lgetxattr(const char *path, const char *name, void *value, size_t size)
 {
 	struct sd_place place;
 
-	return SD_NEXT(lgetxattr)(look(&place, AT_FDCWD, path, false)->path, name, value, size);
+	return SD_NEXT(lgetxattr)(sd_look(&place, AT_FDCWD, path, false)->path, name, value, size);
 }
 
 SD_EXPORT ssize_t listxattr(const char *path, char *list, size_t size)
 {
 	struct sd_place place;
 
-	return SD_NEXT(listxattr)(look(&place, AT_FDCWD, path, true)->path, list, size);
+	return SD_NEXT(listxattr)(sd_look(&place, AT_FDCWD, path, true)->path, list, size);
 }
 
 SD_EXPORT ssize_t llistxattr(const char *path, char *list, size_t size)
 {
 	struct sd_place place;
 
-	return SD_NEXT(llistxattr)(look(&place, AT_FDCWD, path, false)->path, list, size);
+	return SD_NEXT(llistxattr)(sd_look(&place, AT_FDCWD, path, false)->path, list, size);
 }
 
 /* ------------------------------------------------------------------ watches, limits */
@@ -251,12 +238,12 @@ SD_EXPORT int inotify_add_watch(int descriptor, const char *path, uint32_t mask)
 {
 	struct sd_place place;
 
-	return SD_NEXT(inotify_add_watch)(descriptor, look(&place, AT_FDCWD, path, true)->path, mask);
+	return SD_NEXT(inotify_add_watch)(descriptor, sd_look(&place, AT_FDCWD, path, true)->path, mask);
 }
 
 SD_EXPORT long pathconf(const char *path, int name)
 {
 	struct sd_place place;
 
-	return SD_NEXT(pathconf)(look(&place, AT_FDCWD, path, true)->path, name);
+	return SD_NEXT(pathconf)(sd_look(&place, AT_FDCWD, path, true)->path, name);
 }

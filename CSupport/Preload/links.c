@@ -19,13 +19,12 @@
 /* By way of a buffer of our own: what lies behind the text in the caller's stays as it was. */
 SD_EXPORT ssize_t readlinkat(int at, const char *restrict path, char *restrict buffer, size_t size)
 {
-	struct sd_place place = { .at = at, .path = path };
+	struct sd_place place;
 	char text[PATH_MAX];
 
 	if (!sd_directory() || (ssize_t)size <= 0)
 		return SD_NEXT(readlinkat)(at, path, buffer, size);
-	if (sd_concerns(at, path))
-		sd_find(&place, at, path, false);
+	sd_look(&place, at, path, false);
 	ssize_t length = SD_NEXT(readlinkat)(place.at, place.path, text, sizeof text - 1);
 	if (length < 0)
 		return length;
@@ -71,18 +70,14 @@ static char *give(const char *path, char *resolved)
 
 SD_EXPORT char *realpath(const char *restrict path, char *restrict resolved)
 {
-	struct sd_place place = { .at = AT_FDCWD, .path = path };
+	struct sd_place place;
 	struct stat facts;
 
-	if (sd_concerns(AT_FDCWD, path)) {
-		sd_find(&place, AT_FDCWD, path, true);
-		if (place.where != SD_ELSEWHERE) {
-			if (SD_NEXT(fstatat)(AT_FDCWD, place.path, &facts, 0) != 0)
-				return NULL;
-			return give(place.shown, resolved);
-		}
-	}
+	if (sd_look(&place, AT_FDCWD, path, true)->where != SD_ELSEWHERE)
+		return SD_NEXT(fstatat)(AT_FDCWD, place.path, &facts, 0) == 0 ? give(place.shown, resolved) : NULL;
 	char *result = SD_NEXT(realpath)(place.path, resolved);
+	if (!result && errno == ENOENT && sd_leads_to(&place, AT_FDCWD, path))
+		return give(place.shown, resolved);
 	const char *shown = result ? sd_without_directory(result) : NULL;
 	if (shown)
 		memmove(result, shown, strlen(shown) + 1);
@@ -107,11 +102,9 @@ SD_EXPORT char *canonicalize_file_name(const char *path)
 
 SD_EXPORT int chdir(const char *path)
 {
-	struct sd_place place = { .path = path };
+	struct sd_place place;
+	int result = SD_NEXT(chdir)(sd_look(&place, AT_FDCWD, path, true)->path);
 
-	if (sd_concerns(AT_FDCWD, path))
-		sd_find(&place, AT_FDCWD, path, true);
-	int result = SD_NEXT(chdir)(place.path);
 	if (result == 0)
 		sd_note_working_directory();
 	return result;

@@ -3,7 +3,9 @@
  * open.c - every way to get a descriptor or a stream from a path.
  *
  * A node's file is opened as the character device would be: created and truncated never, O_DIRECT refused because the driver
- * has none. An attribute of the session's /sys is only ever opened for reading: the tree is shared and the server's.
+ * has none. An attribute of the session's /sys is only ever opened for reading: the tree is shared and the server's. What the
+ * host has in /sys/bus/dax and /sys/bus/nd beside it is for reading too: what is meant for emulated devices must not reach
+ * its drivers.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -29,11 +31,21 @@ void sd_note_descriptors(void)
 			sd_descriptors_shown = true;
 }
 
+/* Whether `place` is a file of the host that tells its drivers what to do with devices: bind, new_id and the like. */
+static bool is_host_driver(const struct sd_place *place)
+{
+	return place->shown && (strncmp(place->shown, "/sys/bus/dax/", 13) == 0 || strncmp(place->shown, "/sys/bus/nd/", 12) == 0);
+}
+
 /* Changes `flags` to what the file behind `place` is opened with; -1 and errno if the device or kernfs refuses. */
 static int allow(const struct sd_place *place, int *flags)
 {
 	switch (place->where) {
 	case SD_ELSEWHERE:
+		if (is_host_driver(place) && (*flags & O_ACCMODE) != O_RDONLY) {
+			errno = EACCES;
+			return -1;
+		}
 		return 0;
 	case SD_AT_NODE:
 		sd_descriptors_shown = true;
@@ -78,8 +90,16 @@ static int open_place(int at, const char *path, int flags, mode_t mode)
 {
 	struct sd_place place;
 
-	if (!sd_concerns(at, path))
-		return SD_NEXT(openat)(at, path, flags, mode);
+	if (!sd_concerns(at, path)) {
+		bool follows = !(flags & (O_NOFOLLOW | O_EXCL));
+		bool shown = (flags & O_CREAT) && follows && sd_leads_to(&place, at, path);
+		if (!shown) {
+			int result = SD_NEXT(openat)(at, path, flags, mode);
+			if (result >= 0 || errno != ENOENT || !follows || !sd_leads_to(&place, at, path))
+				return result;
+		}
+		return allow(&place, &flags) == 0 ? SD_NEXT(openat)(place.at, place.path, flags, mode) : -1;
+	}
 	bool excluding = (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
 	sd_find(&place, at, path, !(flags & O_NOFOLLOW) && !excluding);
 	if (allow(&place, &flags) != 0)
@@ -159,9 +179,11 @@ SD_EXPORT int __open64_2(const char *path, int flags)
  * stream on a node or an attribute is for reading whatever was asked; writing fails with EBADF. */
 static const char *stream_mode(const struct sd_place *place, const char *mode, char text[8])
 {
-	if (place->where == SD_ELSEWHERE)
+	bool writes = mode[0] != 'r' || strchr(mode, '+');
+
+	if (place->where == SD_ELSEWHERE && !(writes && is_host_driver(place)))
 		return mode;
-	if (place->where == SD_IN_TREE && mode[0] != 'r') {
+	if (place->where == SD_ELSEWHERE || (place->where == SD_IN_TREE && mode[0] != 'r')) {
 		errno = EACCES;
 		return NULL;
 	}
@@ -179,9 +201,14 @@ SD_EXPORT FILE *fopen(const char *restrict path, const char *restrict mode)
 	struct sd_place place;
 	char text[8];
 
-	if (!sd_concerns(AT_FDCWD, path))
-		return SD_NEXT(fopen)(path, mode);
-	sd_find(&place, AT_FDCWD, path, true);
+	if (!sd_concerns(AT_FDCWD, path)) {
+		bool shown = mode[0] != 'r' && sd_leads_to(&place, AT_FDCWD, path);
+		FILE *stream = shown ? NULL : SD_NEXT(fopen)(path, mode);
+		if (!shown && (stream || errno != ENOENT || !sd_leads_to(&place, AT_FDCWD, path)))
+			return stream;
+	} else {
+		sd_find(&place, AT_FDCWD, path, true);
+	}
 	return (mode = stream_mode(&place, mode, text)) ? SD_NEXT(fopen)(place.path, mode) : NULL;
 }
 

@@ -103,6 +103,25 @@ static inline bool sd_concerns(int at, const char *path)
 /* Finds the place of `path`; `follow`: the last component too if it is a link. Keeps errno. */
 void sd_find(struct sd_place *place, int at, const char *path, bool follow);
 
+/* The place of any `path`, which stays as it is where nothing is shown. */
+static inline struct sd_place *sd_look(struct sd_place *place, int at, const char *path, bool follow)
+{
+	if (sd_concerns(at, path)) {
+		sd_find(place, at, path, follow);
+	} else {
+		place->where = SD_ELSEWHERE;
+		place->at = at;
+		place->path = path;
+		place->entry = NULL;
+		place->shown = NULL;
+	}
+	return place;
+}
+
+/* Whether `path` is a link from elsewhere to something shown, which the host's kernel cannot follow; then `place` is what it
+ * leads to. To be asked when a call failed with ENOENT, or might create a file of the host's. Keeps errno. */
+bool sd_leads_to(struct sd_place *place, int at, const char *path);
+
 /* The shown path of an open directory ("" for the root) if something is added to it or it is the session's; else false.
  * AT_FDCWD: the working directory. `shown` has SD_LONGEST_SHOWN bytes. Keeps errno. */
 bool sd_shown_of_directory(int descriptor, char *shown);

@@ -263,3 +263,26 @@ void sd_find(struct sd_place *place, int at, const char *path, bool follow)
 	place->shown = NULL;
 	find(place, at, path, follow);
 }
+
+bool sd_leads_to(struct sd_place *place, int at, const char *path)
+{
+	char target[SD_LONGEST_SHOWN];
+
+	if (!sd_directory() || !path)
+		return false;
+	for (int links = 0; links < MAX_LINKS; links++) {
+		long length = SD_RAW4(SYS_readlinkat, at, path, target, sizeof target - 1);
+		if (length <= 0)
+			return false;
+		target[length] = 0;
+		if (target[0] != '/')
+			return false;
+		if (sd_concerns(AT_FDCWD, target)) {
+			sd_find(place, AT_FDCWD, target, true);
+			return place->where != SD_ELSEWHERE;
+		}
+		at = AT_FDCWD;
+		path = target;
+	}
+	return false;
+}

@@ -34,10 +34,11 @@ SD_EXPORT int fstatat(int at, const char *restrict path, struct stat *restrict f
 {
 	struct sd_place place;
 
-	if (!sd_concerns(at, path))
-		return shown(SD_NEXT(fstatat)(at, path, facts, flags), facts);
-	sd_find(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
-	return shown(SD_NEXT(fstatat)(place.at, place.path, facts, flags), facts);
+	sd_look(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
+	int result = SD_NEXT(fstatat)(place.at, place.path, facts, flags);
+	if (result != 0 && errno == ENOENT && !(flags & AT_SYMLINK_NOFOLLOW) && sd_leads_to(&place, at, path))
+		result = SD_NEXT(fstatat)(place.at, place.path, facts, flags);
+	return shown(result, facts);
 }
 
 SD_EXPORT int stat(const char *restrict path, struct stat *restrict facts)
@@ -124,11 +125,12 @@ SD_EXPORT int __fxstatat64(int version, int at, const char *path, struct stat64 
 SD_EXPORT int statx(int at, const char *restrict path, int flags, unsigned mask, struct statx *restrict facts)
 {
 	const struct sd_table_entry *entry;
-	struct sd_place place = { .at = at, .path = path };
+	struct sd_place place;
 
-	if (sd_concerns(at, path))
-		sd_find(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
+	sd_look(&place, at, path, !(flags & AT_SYMLINK_NOFOLLOW));
 	int result = SD_NEXT(statx)(place.at, place.path, flags, mask, facts);
+	if (result != 0 && errno == ENOENT && !(flags & AT_SYMLINK_NOFOLLOW) && sd_leads_to(&place, at, path))
+		result = SD_NEXT(statx)(place.at, place.path, flags, mask, facts);
 	if (result != 0)
 		return result;
 	if ((entry = sd_entry_of_identity(makedev(facts->stx_dev_major, facts->stx_dev_minor), facts->stx_ino))) {
@@ -153,9 +155,7 @@ SD_EXPORT int statfs(const char *path, struct statfs *facts)
 {
 	struct sd_place place;
 
-	if (!sd_concerns(AT_FDCWD, path))
-		return SD_NEXT(statfs)(path, facts);
-	sd_find(&place, AT_FDCWD, path, true);
+	sd_look(&place, AT_FDCWD, path, true);
 	return SD_NEXT(statfs)(mount_of(&place), facts);
 }
 
@@ -163,9 +163,7 @@ SD_EXPORT int statvfs(const char *restrict path, struct statvfs *restrict facts)
 {
 	struct sd_place place;
 
-	if (!sd_concerns(AT_FDCWD, path))
-		return SD_NEXT(statvfs)(path, facts);
-	sd_find(&place, AT_FDCWD, path, true);
+	sd_look(&place, AT_FDCWD, path, true);
 	return SD_NEXT(statvfs)(mount_of(&place), facts);
 }
 

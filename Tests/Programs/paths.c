@@ -4,7 +4,9 @@
  *
  * Exit status 0 if all is as on a machine that has the device; else 1, with a line for each thing that is not.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -171,6 +173,28 @@ static void open_flags(void)
 	CHECK(stream && fstat(fileno(stream), &facts) == 0 && is_node(&facts));
 	if (stream)
 		fclose(stream);
+}
+
+/* A link from elsewhere, as people make for pools. */
+static void outer_links(void)
+{
+	char folder[] = "/tmp/paths.XXXXXX", link[64], second[64], real[PATH_MAX];
+	struct stat facts;
+
+	CHECK(mkdtemp(folder));
+	snprintf(link, sizeof link, "%s/pool", folder);
+	snprintf(second, sizeof second, "%s/again", folder);
+	CHECK(symlink(device, link) == 0 && symlink(link, second) == 0);
+	CHECK(lstat(link, &facts) == 0 && S_ISLNK(facts.st_mode));
+	CHECK(stat(link, &facts) == 0 && is_node(&facts));
+	CHECK(stat(second, &facts) == 0 && is_node(&facts));
+	CHECK(access(link, R_OK) == 0 && realpath(second, real) && strcmp(real, device) == 0);
+	int file = open(link, O_RDWR | O_CREAT, 0600);
+	CHECK(file >= 0 && fstat(file, &facts) == 0 && is_node(&facts));
+	close(file);
+	FAILS(open(link, O_RDWR | O_NOFOLLOW), ELOOP);
+	FAILS(open(link, O_RDWR | O_CREAT | O_EXCL, 0600), EEXIST);
+	CHECK(unlink(link) == 0 && unlink(second) == 0 && rmdir(folder) == 0);
 }
 
 static void transfers(void)
@@ -410,6 +434,7 @@ int main(int count, char **arguments)
 	snprintf(by_bus, sizeof by_bus, "/sys/bus/dax/devices/%s", name);
 	nodes();
 	open_flags();
+	outer_links();
 	transfers();
 	attributes();
 	listings();
