@@ -44,6 +44,7 @@ public final class ServerClient {
       else { throw .unexpected(type: 0) }
       all += pages
       if next == 0 || (count != 0 && next >= first + count) { return all }
+      guard next > from else { throw .unexpected(type: 0) }
       from = next
     }
   }
@@ -58,6 +59,7 @@ public final class ServerClient {
       else { throw .unexpected(type: 0) }
       if all == nil { all = part } else { all?.merge(part) }
       if next == 0 { return all! }
+      guard next > first else { throw .unexpected(type: 0) }
       first = next
     }
   }
