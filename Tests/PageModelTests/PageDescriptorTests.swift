@@ -17,7 +17,8 @@ import Testing
     #expect(Pagemap.bytes(forFolios: 0) > 0)
   }
 
-  /// Catches a descriptor for each 4 KiB of a huge page: 512 times the memory, and heads and tails to keep in step.
+  /// Catches a descriptor for each 4 KiB of a huge page: 512 times the memory, and heads and tails
+  /// to keep in step.
   @Test(arguments: [(PageSize.base, 1 << 18), (.huge, 512), (.giant, 1)])
   func `are one for each folio`(size: PageSize, count: Int) {
     let pagemap = Pagemap(type: .generic, pageCount: 1 << 18, folioSize: size)
@@ -33,7 +34,8 @@ import Testing
     #expect(Pagemap(type: .generic, pageCount: 0, folioSize: .base).folioCount == 0)
   }
 
-  /// Catches an initialisation that writes every descriptor: a device of a terabyte would cost 4 GiB at once.
+  /// Catches an initialisation that writes every descriptor: a device of a terabyte would cost 4
+  /// GiB at once.
   @Test func `of a terabyte cost what was touched of it`() throws {
     let folios = 1 << 28
     let storage = try ReservedDescriptors(bytes: Pagemap.bytes(forFolios: folios))

@@ -30,7 +30,8 @@ import Testing
     #expect(pagemap.isIdle(folio: 0))
   }
 
-  /// Catches a page-table entry that is not a reference and a mapcount at once (RC-26: three processes, 4, then 1).
+  /// Catches a page-table entry that is not a reference and a mapcount at once (RC-26: three
+  /// processes, 4, then 1).
   @Test(arguments: PageSize.allCases)
   func `rise by one reference and one mapcount for each entry`(size: PageSize) {
     let pagemap = Self.pagemap(size)
@@ -45,7 +46,8 @@ import Testing
     #expect(pagemap.counts(folio: 2) == Self.counts(1) && pagemap.isIdle())
   }
 
-  /// Catches a legacy entry that moves a count: it had the devmap bit and no reference (RC-05, RC-14).
+  /// Catches a legacy entry that moves a count: it had the devmap bit and no reference (RC-05,
+  /// RC-14).
   @Test func `do not move for an entry in the legacy regime`() {
     let pagemap = Self.pagemap(type: .fsDax, regime: .legacy)
     pagemap.map(folios: 0..<4)
@@ -80,7 +82,8 @@ import Testing
     #expect(pagemap.isIdle() && !pagemap.maybePinned(folio: 1))
   }
 
-  /// Catches pins of a compound folio that are not separate: refcount and pincount, one each (RC-18).
+  /// Catches pins of a compound folio that are not separate: refcount and pincount, one each
+  /// (RC-18).
   @Test(arguments: [PageSize.huge, .giant])
   func `take a pin of a large folio as a count of its own`(size: PageSize) {
     let pagemap = Self.pagemap(size)
@@ -106,7 +109,8 @@ import Testing
     #expect(pagemap.maybePinned(folio: 0))
   }
 
-  /// Catches a count that goes below what is there: the page's life would be over while somebody uses it.
+  /// Catches a count that goes below what is there: the page's life would be over while somebody
+  /// uses it.
   @Test func `stop the program when something is given back that nobody holds`() async {
     await #expect(processExitsWith: .failure) { Self.pagemap().unmap(folio: 0) }
     await #expect(processExitsWith: .failure) { Self.pagemap().put(folio: 0) }
@@ -124,7 +128,8 @@ import Testing
     }
   }
 
-  /// Catches a count that wraps to idle with 2^32 users: 2^22 pins of a small page are one too many.
+  /// Catches a count that wraps to idle with 2^32 users: 2^22 pins of a small page are one too
+  /// many.
   @Test(.timeLimit(.minutes(2)))
   func `stop the program when they pass their end`() async {
     await #expect(processExitsWith: .failure) {
@@ -150,7 +155,8 @@ import Testing
     }
   #endif
 
-  /// Catches an update that another thread's overwrites, or a reference and a mapcount that come apart.
+  /// Catches an update that another thread's overwrites, or a reference and a mapcount that come
+  /// apart.
   @Test(.timeLimit(.minutes(2)), arguments: [PageSize.base, .huge])
   func `are exact when many threads map and unmap`(size: PageSize) async {
     let pagemap = Self.pagemap(size)
@@ -181,7 +187,8 @@ import Testing
 }
 
 @Suite struct `a pagemap's reference` {
-  /// Catches G counted for each page of a compound memory map (`memremap_pages`: pfn_len >> vmemmap_shift).
+  /// Catches G counted for each page of a compound memory map (`memremap_pages`: pfn_len >>
+  /// vmemmap_shift).
   @Test(
     arguments: [
       (PagemapType.generic, PageSize.base, 1024), (.generic, .huge, 2), (.fsDax, .base, 1024),
@@ -191,7 +198,8 @@ import Testing
     #expect(Pagemap(type: type, pageCount: 1024, folioSize: size).references == count)
   }
 
-  /// Catches a memory map that ends while somebody looks into it, or a get that succeeds after its end (RC-23).
+  /// Catches a memory map that ends while somebody looks into it, or a get that succeeds after its
+  /// end (RC-23).
   @Test func `keeps the memory map until the last is back`() {
     let pagemap = Pagemap(type: .generic, pageCount: 8, folioSize: .base)
     #expect(pagemap.life == .live)
@@ -219,7 +227,8 @@ import Testing
     #expect(pagemap.isIdle())
   }
 
-  /// Catches a folio's page that comes back as the pagemap's reference, idle again or not: the two are separate counts.
+  /// Catches a folio's page that comes back as the pagemap's reference, idle again or not: the two
+  /// are separate counts.
   @Test func `does not move with the pages`() {
     let pagemap = Pagemap(type: .generic, pageCount: 8, folioSize: .base)
     pagemap.map(folio: 0)
