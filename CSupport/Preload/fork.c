@@ -6,10 +6,12 @@
  * registration.  So before the child runs anything of its own it starts an agent and has each window adopted.  Where the
  * parent's window was anonymous, what the parent's agent had mapped is inherited too: fresh memory takes its place.
  *
- * fork() calls the handlers of pthread_atfork(); _Fork() and syscall(SYS_fork) do not, and get them here.  A vfork() child
+ * fork() calls the handlers of pthread_atfork(); _Fork(), clone() and syscall(SYS_fork) do not, and get them here.  A vfork() child
  * runs in the parent's memory and needs nothing.
  */
 #include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -97,6 +99,46 @@ SD_EXPORT pid_t _Fork(void)
 	else
 		sd_fork_parent();
 	return child;
+}
+
+/* clone() without CLONE_VM is a fork too; the child has a copy of this frame. */
+struct beginning {
+	int (*function)(void *);
+	void *argument;
+};
+
+static int begin(void *argument)
+{
+	const struct beginning *beginning = argument;
+
+	sd_fork_child();
+	/* Returning would end this thread and leave the agent. */
+	_exit(beginning->function(beginning->argument));
+}
+
+SD_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
+{
+	va_list list;
+
+	va_start(list, argument);
+
+	pid_t *parent = va_arg(list, pid_t *);
+	void *storage = va_arg(list, void *);
+	pid_t *child = va_arg(list, pid_t *);
+
+	va_end(list);
+	/* With CLONE_FILES the child could not tell its parent's descriptors from its own. */
+	if (flags & (CLONE_VM | CLONE_FILES) || !function || !stack)
+		return SD_NEXT(clone)(function, stack, flags, argument, parent, storage, child);
+
+	struct beginning beginning = { function, argument };
+
+	sd_fork_prepare();
+
+	int result = SD_NEXT(clone)(begin, stack, flags, &beginning, parent, storage, child);
+
+	sd_fork_parent();
+	return result;
 }
 
 __attribute__((constructor)) static void watch_forks(void)

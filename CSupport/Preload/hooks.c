@@ -2,7 +2,7 @@
 /*
  * hooks.c - the functions about memory that a program calls, and syscall().
  */
-#include <sched.h>
+#include <linux/sched.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 
@@ -85,6 +85,20 @@ SD_EXPORT int mlock2(const void *address, size_t length, unsigned flags)
 	return (int)sd_result(sd_do_mlock((uintptr_t)address, length, (int)flags, true));
 }
 
+/* Whether a clone is a fork: memory of its own, and it goes on where the caller is. */
+static bool copies_process(long number, const long *a)
+{
+	if (number == SYS_clone)
+		return !(a[0] & (CLONE_VM | CLONE_FILES)) && a[1] == 0;
+	if (number == SYS_clone3) {
+		const struct clone_args *given = (const struct clone_args *)a[0];
+
+		return given && (size_t)a[1] >= offsetof(struct clone_args, tls) && !(given->flags & (CLONE_VM | CLONE_FILES)) &&
+		       given->stack == 0;
+	}
+	return true;
+}
+
 /* The same calls by number.  The others go to the kernel as they are; what changes the stack pointer (clone with a stack)
  * cannot be made through syscall() in libc either. */
 SD_EXPORT long syscall(long number, ...)
@@ -120,7 +134,8 @@ SD_EXPORT long syscall(long number, ...)
 	case SYS_fork:
 #endif
 	case SYS_clone:
-		if (number == SYS_clone && (a[0] & CLONE_VM || a[1] != 0)) {
+	case SYS_clone3:
+		if (!copies_process(number, a)) {
 			result = sd_raw(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 			break;
 		}

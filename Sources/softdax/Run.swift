@@ -39,13 +39,9 @@ struct Run: ParsableCommand {
 
   func run() throws {
     var words = command[...]
-    let isSeparated = words.first == "--"
-    if isSeparated { words = words.dropFirst() }
+    if words.first == "--" { words = words.dropFirst() }
     guard let name = words.first else {
       throw ValidationError("no program given: softdax run [OPTIONS] -- PROGRAM [ARGUMENTS]")
-    }
-    guard isSeparated || !name.hasPrefix("-") else {
-      throw ValidationError("unknown option \(name) (a program's options follow its name)")
     }
     let program = try Self.resolve(name)
     do {

@@ -18,37 +18,36 @@ struct Softdax: ParsableCommand {
   static func main() {
     do {
       var command = try parseAsRoot()
-      if let run = command as? Run, ["--help", "-h"].contains(run.command.first) {
-        // The parser leaves it to `run`, whose program has options too.
-        return print(helpMessage(for: Run.self))
-      }
+      if let run = command as? Run, try explain(run) { return }
       try command.run()
     } catch let failure as CommandFailure {
       printError("softdax: \(failure.description)")
       Glibc.exit(failure.status)
+    } catch let status as ExitCode {
+      Glibc.exit(status.rawValue)
     } catch {
-      switch exitCode(for: error) {
-      case .validationFailure:
-        refuse(message(for: error))
-      case .failure where !(error is ExitCode):
-        printError("softdax: \(error)")
-        Glibc.exit(1)
-      default:
-        // --help and the statuses of programs.
-        exit(withError: error)
-      }
+      let status = exitCode(for: error)
+      // --help and --version.
+      if status.isSuccess { exit(withError: error) }
+      // One line, as for every other failure; the argument parser would add the usage.
+      let isUsage = status == .validationFailure
+      let what = isUsage ? message(for: error) : "\(error)"
+      let line = what.split(whereSeparator: \.isNewline).joined(separator: " ")
+      printError("softdax: \(line)" + (isUsage ? " (softdax --help, softdax help COMMAND)" : ""))
+      // As env(1): what the program of a run did is not to be confused with that.
+      let isRun = CommandLine.arguments.dropFirst().first == "run"
+      Glibc.exit(isRun ? Run.Status.own : isUsage ? status.rawValue : 1)
     }
   }
-
-  /// Ends with what is wrong with the command line, in one line.
+  /// What the parser leaves to `run`, whose program has options too: --help, and options that `run` does not have.
   ///
-  /// The status is the argument parser's own (EX_USAGE), but for `run`, whose every failure is 125 as with env(1).
-  private static func refuse(_ message: String) -> Never {
-    let words = CommandLine.arguments.dropFirst()
-    let name = configuration.subcommands.map { $0._commandName }.first { $0 == words.first }
-    let command = (["softdax"] + (name.map { [$0] } ?? [])).joined(separator: " ")
-    let line = message.split(separator: "\n").joined(separator: " ")
-    printError("\(command): \(line); \(command) --help says more")
-    Glibc.exit(name == "run" ? Run.Status.own : ExitCode.validationFailure.rawValue)
+  /// - Returns: whether it was a question, and is answered.
+  private static func explain(_ run: Run) throws -> Bool {
+    guard let word = run.command.first, word.hasPrefix("-"), word != "--" else { return false }
+    guard word == "--help" || word == "-h" else {
+      throw ValidationError("run has no option \(word); before a program of that name write --")
+    }
+    print(helpMessage(for: Run.self))
+    return true
   }
 }

@@ -19,7 +19,8 @@ import Testing
     }
   }
 
-  /// Catches any entry of the table that differs from mm/madvise.c; what the oracle saw is among it.
+  /// Catches any entry of the table that differs from mm/madvise.c; what the oracle saw is among
+  /// it.
   @Test(
     arguments: [
       (0, .effect(.nothing)), (1, .effect(.nothing)), (2, .effect(.nothing)),
@@ -49,7 +50,8 @@ import Testing
     #expect(Self.ask(9, &space) == .errno(.permissionDenied))
   }
 
-  /// Catches MADV_POPULATE_* that says success where a kernel does not (oracle `devdax-4k-api`: ENOMEM over a hole).
+  /// Catches MADV_POPULATE_* that says success where a kernel does not (oracle `devdax-4k-api`:
+  /// ENOMEM over a hole).
   @Test func `MADV_POPULATE fails as the first page that cannot be had`() throws {
     let device = DeviceGeometry(size: 4 * page, alignment: .base)
     var space = try AddressSpace(device, length: 2 * page)
@@ -71,7 +73,8 @@ import Testing
     #expect(Self.ask(22, &none, length: page) == .errno(.invalidArgument))
   }
 
-  /// Catches a flag that splits a huge page, or one that is refused although the window has it already.
+  /// Catches a flag that splits a huge page, or one that is refused although the window has it
+  /// already.
   @Test func `inside a huge page is EINVAL where it changes a flag`() throws {
     var space = try AddressSpace(huge8, length: 2 * huge)
     for advice in [1, 2, 10, 15, 16] as [Int32] {

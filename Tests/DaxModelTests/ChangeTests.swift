@@ -49,7 +49,8 @@ import Testing
     }
   }
 
-  /// Catches a range without windows that is judged or remembered: the kernel alone knows what is there.
+  /// Catches a range without windows that is judged or remembered: the kernel alone knows what is
+  /// there.
   @Test func `of other memory is the kernel's business`() throws {
     var space = try AddressSpace(base16, length: page)
     for address in [start - page, start + page] {
@@ -61,7 +62,8 @@ import Testing
 }
 
 @Suite struct `a zap` {
-  /// Catches MADV_DONTNEED that unmaps, or leaves entries (oracle `devdax-2m-api`: not present, then a touch works).
+  /// Catches MADV_DONTNEED that unmaps, or leaves entries (oracle `devdax-2m-api`: not present,
+  /// then a touch works).
   @Test(arguments: [Change.zap, .advise(4), .advise(24)])
   func `drops entries and keeps the mapping`(change: Change) throws {
     var space = try AddressSpace(base16, length: 8 * page)
@@ -94,7 +96,8 @@ import Testing
     #expect(after == ChangePlan(address: start, length: huge + page, effect: .perform))
   }
 
-  /// Catches the entries of a range with holes that are kept: madvise says ENOMEM and has zapped what is mapped.
+  /// Catches the entries of a range with holes that are kept: madvise says ENOMEM and has zapped
+  /// what is mapped.
   @Test func `over a hole drops what is mapped`() throws {
     var space = try AddressSpace(base16, length: 2 * page)
     try space.add(start + 4 * page, page, of: base16, offset: 4 * page)
@@ -124,7 +127,8 @@ import Testing
     #expect(space.mappedFolios(device: 0) == 3)
   }
 
-  /// Catches a cut inside a huge page (DD-09; oracle `devdax-2m-api`), or one refused where nothing would be cut.
+  /// Catches a cut inside a huge page (DD-09; oracle `devdax-2m-api`), or one refused where nothing
+  /// would be cut.
   @Test func `inside a huge page is EINVAL unless it changes nothing`() throws {
     var space = try AddressSpace(huge8, length: 2 * huge)
     #expect(throws: Errno.invalidArgument) {
@@ -172,7 +176,8 @@ import Testing
 }
 
 @Suite struct `msync` {
-  /// Catches MS_SYNC that succeeds: there is no fsync method (oracle `devdax-2m-api`), and programs must see that.
+  /// Catches MS_SYNC that succeeds: there is no fsync method (oracle `devdax-2m-api`), and programs
+  /// must see that.
   @Test(
     arguments: [
       (0, nil), (1, nil), (2, nil), (3, nil), (4, .invalidArgument), (5, .invalidArgument),

@@ -35,7 +35,8 @@ import Testing
     #expect(try Self.map(Self.huge, length: (2 << 20) - 1).length == 2 << 20)
   }
 
-  /// Catches a private mapping that is let through, with whatever protection (DD-02; oracle `devdax-2m-api`).
+  /// Catches a private mapping that is let through, with whatever protection (DD-02; oracle
+  /// `devdax-2m-api`).
   @Test(arguments: [Protection.read, [.read, .write], []])
   func `refuses a private mapping`(protection: Protection) {
     for device in [Self.base, Self.huge] {
@@ -58,7 +59,8 @@ import Testing
     #expect(throws: Errno.invalidArgument) { try Self.map(Self.base, length: 0) }
   }
 
-  /// Catches a hint that is taken for MAP_FIXED: a hint is rounded up to a page, a fixed place must be on one.
+  /// Catches a hint that is taken for MAP_FIXED: a hint is rounded up to a page, a fixed place must
+  /// be on one.
   @Test func `rounds a hint, but not a fixed place`() throws {
     _ = try Self.map(Self.base, at: 4097, length: 4096)
     _ = try Self.map(Self.huge, at: (2 << 20) - 1, length: 2 << 20)
@@ -69,9 +71,11 @@ import Testing
     _ = try Self.map(Self.huge, at: 0, length: 2 << 20, fixed: true)
   }
 
-  /// Catches an offset checked, or not checked, against the alignment (DD-03, `dax_get_unmapped_area`).
+  /// Catches an offset checked, or not checked, against the alignment (DD-03,
+  /// `dax_get_unmapped_area`).
   ///
-  /// The kernel chooses an address congruent to the offset if a whole block lies in the range; then the start is off.
+  /// The kernel chooses an address congruent to the offset if a whole block lies in the range; then
+  /// the start is off.
   @Test func `refuses an unaligned offset only where the kernel would choose a congruent place`() {
     #expect(throws: Errno.invalidArgument) {
       try Self.map(Self.huge, length: 4 << 20, offset: 4096)
@@ -94,7 +98,8 @@ import Testing
     #expect(throws: Never.self) { try Self.map(Self.base, length: 4096, offset: 1 << 40) }
   }
 
-  /// Catches a write mapping through a read-only descriptor (DD-15), or a read mapping through a write-only one.
+  /// Catches a write mapping through a read-only descriptor (DD-15), or a read mapping through a
+  /// write-only one.
   @Test func `asks the descriptor's mode`() {
     #expect(throws: Errno.permissionDenied) {
       try Self.map(Self.base, length: 4096, access: .readOnly)

@@ -63,7 +63,8 @@ import Testing
     #expect(empty.fault(at: start) == .unmapped)
   }
 
-  /// Catches a fault let through while the kernel is taking the page away: its reference would never go back.
+  /// Catches a fault let through while the kernel is taking the page away: its reference would
+  /// never go back.
   @Test func `in a range that is changing waits`() throws {
     var space = try AddressSpace(base16, length: 4 * page)
     _ = try space.begin(.unmap, address: start + page, length: page, id: 1)
@@ -224,7 +225,8 @@ import Testing
 }
 
 @Suite struct `an installation that failed` {
-  /// Catches an entry that stays in the model though the kernel has none: it would never be installed again.
+  /// Catches an entry that stays in the model though the kernel has none: it would never be
+  /// installed again.
   @Test func `is taken back, and can be tried again`() throws {
     var space = try AddressSpace(base16, length: 8 * page)
     let first = space.fault(at: start + 2 * page, around: 4)
@@ -233,7 +235,8 @@ import Testing
     #expect(space.fault(at: start + 2 * page, around: 4) == first)
   }
 
-  /// Catches a reference given back twice: once by the change that came between, once by the retraction.
+  /// Catches a reference given back twice: once by the change that came between, once by the
+  /// retraction.
   @Test func `gives back only what no change has given back`() throws {
     var space = try AddressSpace(base16, length: 4 * page)
     _ = space.fault(at: start, around: 4)

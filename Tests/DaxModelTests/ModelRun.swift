@@ -314,7 +314,8 @@ struct ModelRun {
     return checkCounts()
   }
 
-  /// refcount = 1 + mapcount + users, mapcount = entries in all address spaces; never less than mapcount.
+  /// refcount = 1 + mapcount + users, mapcount = entries in all address spaces; never less than
+  /// mapcount.
   private func checkCounts() -> String? {
     for (device, pagemap) in pagemaps.enumerated() {
       var mapcounts = [UInt32](repeating: 0, count: pagemap.folioCount)

@@ -27,7 +27,8 @@ import Testing
     guard case .present = space.fault(at: start) else { throw Errno.badAddress }
   }
 
-  /// Catches entries that stay behind, or references that are taken or given back: the entries travel.
+  /// Catches entries that stay behind, or references that are taken or given back: the entries
+  /// travel.
   @Test func `moves with its entries, wherever the kernel puts it`() throws {
     var space = try AddressSpace(base16, length: 4 * page, offset: 3 * page)
     _ = space.fault(at: start)
@@ -75,7 +76,8 @@ import Testing
     #expect(space.windows.map(\.presentCount) == [1, 2, 1])
   }
 
-  /// Catches old length 0 treated as a move: it makes a second mapping of the same pages, with no entry.
+  /// Catches old length 0 treated as a move: it makes a second mapping of the same pages, with no
+  /// entry.
   @Test func `of old length 0 duplicates`() throws {
     var space = try AddressSpace(huge8, length: 2 * huge, offset: huge)
     space.touchAll(2 * huge)
@@ -168,7 +170,8 @@ import Testing
     #expect(space.ranges == [start..<start + 4 * page] && space.windows[0].presentCount == 4)
   }
 
-  /// Catches a model that is corrupted, or a server that stops, when a workload lies about its own memory.
+  /// Catches a model that is corrupted, or a server that stops, when a workload lies about its own
+  /// memory.
   @Test(arguments: [1, .max, .max - 4095, start + 1] as [UInt64])
   func `to a place that no kernel gives costs the workload its window`(lie: UInt64) throws {
     var space = try AddressSpace(base16, length: 4 * page)

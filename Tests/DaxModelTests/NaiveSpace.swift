@@ -2,10 +2,11 @@ import DaxModel
 import PmemBase
 import SystemPackage
 
-/// An address space as simple as it can be said: what each page shows, which folios are present, what is changing.
+/// An address space as simple as it can be said: what each page shows, which folios are present,
+/// what is changing.
 ///
-/// The judge of the random test. No interval is ever split or joined here; every question is a loop over pages. What it
-/// answers is written from the kernel's rules, not from the model's code.
+/// The judge of the random test. No interval is ever split or joined here; every question is a loop
+/// over pages. What it answers is written from the kernel's rules, not from the model's code.
 struct NaiveSpace {
   /// What one page shows.
   struct Cell: Equatable {
@@ -15,7 +16,8 @@ struct NaiveSpace {
     var protection: Protection
     var access: AccessMode
     var advice: Set<Int32> = []
-    /// Which mapping it came from. Tells two windows from one where the boundary lies inside a huge page.
+    /// Which mapping it came from. Tells two windows from one where the boundary lies inside a huge
+    /// page.
     var origin: Int
   }
 

@@ -1,12 +1,13 @@
 import DaxModel
 
-/// One step of the random test. Every argument is a small number that means something in any state, so that the steps
-/// before it can be dropped.
+/// One step of the random test. Every argument is a small number that means something in any state,
+/// so that the steps before it can be dropped.
 enum Operation: Equatable {
   /// mmap: `pages` at page `at` show the device from its page `from`.
   case map(space: Int, device: Int, at: Int, pages: Int, from: Int, writable: Bool)
   case begin(space: Int, call: Call, at: Int, pages: Int)
-  /// The nth change under way; one that does not exist is an unknown id. `place` chooses where a move goes.
+  /// The nth change under way; one that does not exist is an unknown id. `place` chooses where a
+  /// move goes.
   case complete(space: Int, change: Int, succeeded: Bool, place: Int)
   case abandon(space: Int, change: Int)
   /// A touch; `fails`: the page cannot be installed, and is taken back.

@@ -5,8 +5,8 @@ import Testing
   static let seeds = SeededGenerator.seeds([1, 2, 3, 4])
   static let steps = 1500
 
-  /// Catches a count, a window or an errno that is wrong only after some history: every step is judged by a reference
-  /// that knows nothing but pages.
+  /// Catches a count, a window or an errno that is wrong only after some history: every step is
+  /// judged by a reference that knows nothing but pages.
   @Test(.timeLimit(.minutes(5)), arguments: seeds)
   func `leaves windows, entries and counts as the reference has them`(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)

@@ -4,7 +4,8 @@ import SystemPackage
 import Testing
 
 @Suite struct `a change under way` {
-  /// Catches two changes in one place: whose completion comes second would give back what the first has given back.
+  /// Catches two changes in one place: whose completion comes second would give back what the first
+  /// has given back.
   @Test func `keeps other changes out of its range, and no further`() throws {
     var space = try AddressSpace(base16, length: 8 * page)
     _ = try space.begin(.zap, address: start + 2 * page, length: 2 * page, id: 1)
@@ -68,7 +69,8 @@ import Testing
     #expect(space.complete(id: 1, succeeded: true).isEmpty)
   }
 
-  /// Catches a new window that an old munmap takes away: the kernel has given its place to a move in between.
+  /// Catches a new window that an old munmap takes away: the kernel has given its place to a move
+  /// in between.
   @Test func `does not take what a move has put there meanwhile`() throws {
     let elsewhere = start + 100 * page
     var space = try AddressSpace(base16, length: 2 * page)

@@ -45,7 +45,8 @@ import Testing
     #expect(space.ranges == [start..<start + 3 * page])
   }
 
-  /// Catches entries lost or doubled when windows are split and joined: the bits stay where the pages are.
+  /// Catches entries lost or doubled when windows are split and joined: the bits stay where the
+  /// pages are.
   @Test func `keep their entries when they are split and joined again`() throws {
     var space = try AddressSpace(base16, length: 8 * page)
     for index in [0, 3, 4, 7] as [UInt64] { _ = space.fault(at: start + index * page) }
@@ -79,7 +80,8 @@ import Testing
         == [run(first - 1..<first + 1), run(2 * first - 1..<2 * first + 1)])
   }
 
-  /// Catches a rmap that names a wrong address, or none: it is what a folio's mapcount is checked against.
+  /// Catches a rmap that names a wrong address, or none: it is what a folio's mapcount is checked
+  /// against.
   @Test func `say at which addresses a folio is present`() throws {
     var space = try AddressSpace(base16, length: 4 * page, offset: 2 * page)
     try space.add(start + 8 * page, 4 * page, of: base16, offset: 3 * page)

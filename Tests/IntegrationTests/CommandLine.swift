@@ -9,7 +9,7 @@ internal import Wire
 @Suite(.serialized) struct `The command line` {
   /// One line on standard error, nothing on standard output.
   private func isOneLine(_ output: Program.Output) -> Bool {
-    output.out.isEmpty && output.err.hasPrefix("softdax") && output.err.hasSuffix("\n")
+    output.out.isEmpty && output.err.hasPrefix("softdax: ") && output.err.hasSuffix("\n")
       && output.err.dropLast().allSatisfy { !$0.isNewline }
   }
 
@@ -59,7 +59,7 @@ internal import Wire
     (["latency", "--socket", "/nowhere/socket"], 1, "no server answers"),
     (["env", "--socket", "/nowhere/socket"], 1, "no server answers"),
     (["run"], 125, "command"),
-    (["run", "--sise", "1g", "--", "true"], 125, "unknown option --sise"),
+    (["run", "--sise", "1g", "--", "true"], 125, "run has no option --sise"),
     (["run", "--size", "12q", "--", "true"], 125, "\"12q\" is not a size"),
     (["run", "--", "/nowhere/program"], 127, "/nowhere/program: no such program"),
     (["run", "--", "no-such-program-here"], 127, "no such program"),

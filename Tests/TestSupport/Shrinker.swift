@@ -1,14 +1,14 @@
 /// Makes a failing sequence of operations as short and as simple as it can be while it still fails.
 ///
-/// Delta debugging (Zeller and Hildebrandt's ddmin), then each operation by itself, until nothing helps any more. An
-/// operation must mean something wherever it stands: what it names (a window, a change under way) is looked up
-/// when it runs, so that the ones before it can be dropped.
+/// Delta debugging (Zeller and Hildebrandt's ddmin), then each operation by itself, until nothing
+/// helps any more. An operation must mean something wherever it stands: what it names (a window, a
+/// change under way) is looked up when it runs, so that the ones before it can be dropped.
 public struct Shrinker<Operation> {
   private let simpler: (Operation) -> [Operation]
   private let fails: ([Operation]) -> Bool
 
   /// - Parameters:
-  ///   - simpler: Operations that may stand for one, the simplest first; none of them may lead back to it.
+  ///   - simpler: Operations that may stand for one, the simplest first; none may lead back to it.
   ///   - fails: Whether the sequence, run from the beginning, fails.
   public init(
     simpler: @escaping (Operation) -> [Operation], fails: @escaping ([Operation]) -> Bool
