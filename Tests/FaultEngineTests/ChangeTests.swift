@@ -1,4 +1,5 @@
 internal import DaxModel
+internal import LinuxSys
 internal import PageModel
 internal import Synchronization
 internal import SystemPackage
@@ -98,22 +99,45 @@ struct `Changes of the address space` {
     #expect(own.device.pagemap.isIdle())
   }
 
-  /// Catches two changes of one range at a time.
-  @Test func `a second change of a range under change has to wait`() throws {
+  /// Catches two changes of one range at a time, and one that never gets its turn.
+  @Test func `a second change of a range under change waits for the first`() throws {
     let own = try OwnWorkload(pages: 8)
     let workload = try #require(own.workload)
     let mapping = try own.map(pages: 8)
-    _ = try workload.begin(
-      .zap, address: mapping.address, length: mapping.length, scratch: 0, id: 1)
-    #expect(throws: Errno.resourceTemporarilyUnavailable) {
-      try workload.begin(
-        .unmap, address: mapping.address + page, length: page, scratch: 0, id: 2)
+    let address = mapping.address
+    _ = try workload.begin(.zap, address: address, length: mapping.length, scratch: 0, id: 1)
+    let second = try TestThread {
+      _ = try? workload.begin(.unmap, address: address + 4096, length: 4096, scratch: 0, id: 2)
     }
+    Pause.milliseconds(5)
+    #expect(!second.hasEnded)
     workload.abandon(id: 1)
-    workload.abandon(id: 1)
-    _ = try workload.begin(
-      .unmap, address: mapping.address + page, length: page, scratch: 0, id: 2)
+    second.join()
+    #expect(workload.state.withLock { $0.space.isChanging(address + 4096..<address + 8192) })
+    #expect(workload.state.withLock { !$0.space.isChanging(address..<address + 4096) })
     workload.abandon(id: 2)
+    workload.abandon(id: 2)
+    #expect(workload.state.withLock { !$0.space.isChanging })
+  }
+
+  /// Catches a request thread that waits for a change which nobody can complete any more.
+  @Test func `a change that waits ends with the workload`() throws {
+    let own = try OwnWorkload(pages: 8)
+    let workload = try #require(own.workload)
+    let mapping = try own.map(pages: 8)
+    let (address, length) = (mapping.address, mapping.length)
+    _ = try workload.begin(.zap, address: address, length: length, scratch: 0, id: 1)
+    let answer = Mutex<Errno?>(nil)
+    let second = try TestThread {
+      do throws(Errno) {
+        _ = try workload.begin(.unmap, address: address, length: length, scratch: 0, id: 2)
+      } catch {
+        answer.withLock { $0 = error }
+      }
+    }
+    own.end()
+    second.join()
+    #expect(answer.withLock { $0 } == .noSuchProcess)
   }
 
   /// Catches references that die with nobody to give them back, and a device that stays busy.

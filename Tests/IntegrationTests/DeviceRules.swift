@@ -16,7 +16,7 @@ import Testing
   /// Catches bookkeeping by descriptor number, hangs in fork and exec, mappings that lose their registration.
   @Test(arguments: [
     "descriptors", "remap-ops", "sync-map", "syscall-buffer", "fork-while-faulting",
-    "exec-environment",
+    "exec-environment", "many-threads",
   ])
   func `mappings survive what programs do to them`(program: String) throws {
     for options in [["--size", "64M"], ["--size", "64M", "--align", "4k"]] {

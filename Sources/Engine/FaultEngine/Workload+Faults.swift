@@ -100,25 +100,25 @@ extension Workload {
       switch decision {
       case .install(let index, let folios, let start, let length):
         let device = devices[index]
+        device.noteFault()
         device.take(folios)
         let counted = Clock.now()
         guard device.medium.insertion == .continued else {
           if !usesAgent.load(ordering: .relaxed) {
             state.space.retract(device: index, address: start, length: length)
             device.putBack(folios)
-          } else {
-            device.noteFault()
+            device.forgetFault()
           }
           return .agent(AgentWork(decision: decision, counted: counted))
         }
         switch install(device, folios, start, length, isMissing: isMissing) {
         case .installed:
-          device.noteFault()
           device.note(folios.count, read: read, counted: counted, installed: Clock.now())
           return .done
         case .again:
           state.space.retract(device: index, address: start, length: length)
           device.putBack(folios)
+          device.forgetFault()
           return .again
         case .failed(let errno):
           state.space.retract(device: index, address: start, length: length)
@@ -129,12 +129,13 @@ extension Workload {
       case .present(let index, let start, let length):
         // Another thread was first; or the entry went without our knowledge (a raw system call): then put it back, counted as it is.
         let device = devices[index]
+        device.noteFault()
         if device.medium.insertion == .continued,
           case .again = install(device, 0..<0, start, length, isMissing: isMissing)
         {
+          device.forgetFault()
           return .again
         }
-        device.noteFault()
         try? userfaultfd.wake(address: start, length: length)
         return .done
       case .wait:
