@@ -25,7 +25,7 @@ struct `Inserting pages` {
       mapping.write(UInt8(index), at: index * page)
     }
     #expect(own.inserted(16) == 16)
-    #expect(own.device.faultsEver == 16)
+    #expect(own.faulted(16) == 16)
     waitUntil { own.device.insertLatency.snapshot().count >= 16 }
     #expect(own.device.insertLatency.snapshot().count == 16)
     #expect(own.mapcounts == (0..<64).map { $0 % 4 == 0 ? 1 : 0 })
@@ -33,7 +33,7 @@ struct `Inserting pages` {
     for index in stride(from: UInt64(0), to: 64, by: 4) {
       #expect(mapping.read(index * page) == UInt8(index))
     }
-    #expect(own.device.faultsEver == 16)
+    #expect(own.faulted(16) == 16)
     #expect(own.device.pagemap.violation() == nil)
   }
 
@@ -113,11 +113,11 @@ struct `Inserting pages` {
       pages: 64, remapped: remapped, options: InsertionOptions(around: 16))
     let mapping = try own.map(pages: 64)
     _ = mapping.read(21 * page)
-    #expect(own.device.faultsEver == 1)
+    #expect(own.faulted(1) == 1)
     #expect(own.inserted(16) == 16)
     #expect(own.mapcounts == (0..<64).map { (16..<32).contains($0) ? 1 : 0 })
     for index in UInt64(0)..<64 { _ = mapping.read(index * page) }
-    #expect(own.device.faultsEver == 4)
+    #expect(own.faulted(4) == 4)
     #expect(own.inserted(64) == 64)
     #expect(own.mapcounts.allSatisfy { $0 == 1 })
   }
@@ -140,7 +140,7 @@ struct `Inserting pages` {
     try mapping.zap(0, length: page)
     #expect(mapping.read(0) == 42)
     #expect(own.mapcounts[0] == 1)
-    #expect(own.device.faultsEver == 2)
+    #expect(own.faulted(2) == 2)
     #expect(own.inserted(1) == 1)
   }
 

@@ -84,6 +84,12 @@ final class OwnWorkload {
     return device.insertedEver
   }
 
+  /// Faults answered since the beginning, once there are `count`: noted after the touch returns, likewise.
+  func faulted(_ count: UInt64) -> UInt64 {
+    waitUntil { device.faultsEver >= count }
+    return device.faultsEver
+  }
+
   /// Mapcounts of the device's folios.
   var mapcounts: [UInt32] {
     (0..<device.pagemap.folioCount).map { device.pagemap.counts(folio: $0).mapcount }
