@@ -34,10 +34,10 @@ struct `Changes of the address space` {
   func `munmap gives back what it unmapped, once`(remapped: Bool) throws {
     let own = try OwnWorkload(pages: 16, remapped: remapped)
     let mapping = try own.map(pages: 16, populate: true)
-    try own.change(.unmap, mapping, 0, length: 8 * page) { mapping.unmap(0, length: 8 * page) }
+    try own.change(.unmap, mapping, 0, length: 8 * page) { try mapping.unmap(0, length: 8 * page) }
     #expect(own.mapcounts == (0..<16).map { $0 < 8 ? 0 : 1 })
     try own.change(.unmap, mapping, 8 * page, length: 8 * page) {
-      mapping.unmap(8 * page, length: 8 * page)
+      try mapping.unmap(8 * page, length: 8 * page)
     }
     #expect(own.device.pagemap.isIdle())
     #expect(own.workload?.maps(device: 0) == false)

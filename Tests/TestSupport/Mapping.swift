@@ -7,6 +7,7 @@ public import SystemPackage
 public final class Mapping: Sendable {
   public let address: UInt64
   public let length: UInt64
+  private let moved = Atomic(false)
 
   /// `length` bytes of nothing at an address that is a multiple of `alignment`: a touch is SIGSEGV.
   public init(reserving length: UInt64, alignment: UInt64 = 4096) throws(Errno) {
@@ -72,12 +73,13 @@ public final class Mapping: Sendable {
     }
   }
 
-  /// munmap() of a part.
-  public func unmap(_ offset: UInt64, length: UInt64) {
-    Self.unmap(address + offset, length)
+  /// Takes a part away: a touch is SIGSEGV. The addresses stay taken, so that the end gives back nobody else's.
+  public func unmap(_ offset: UInt64, length: UInt64) throws(Errno) {
+    _ = try Self.map(
+      address + offset, length, -1, 0, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
   }
 
-  /// mremap() of all of it to where `target` is, which goes.
+  /// mremap() of all of it to where `target` is, which owns it from then on.
   public func move(to target: Mapping) throws(Errno) {
     // mremap() is variadic, which Swift does not import; integers are passed as to any function.
     typealias Call = @convention(c) (UInt, Int, Int, CInt, UInt) -> UInt
@@ -86,6 +88,7 @@ public final class Mapping: Sendable {
     // MREMAP_MAYMOVE | MREMAP_FIXED
     let place = call(UInt(address), Int(length), Int(target.length), 3, UInt(target.address))
     guard place != .max else { throw Errno(rawValue: errno) }
+    moved.store(true, ordering: .relaxed)
   }
 
   /// Pages of 4 KiB that the page table holds, by /proc/self/pagemap.
@@ -101,7 +104,7 @@ public final class Mapping: Sendable {
     return unsafe UnsafeMutableRawPointer(bitPattern: UInt(address + offset))!
   }
 
-  deinit { Self.unmap(address, length) }
+  deinit { if !moved.load(ordering: .relaxed) { Self.unmap(address, length) } }
 }
 
 /// A thread of a test; its end can be looked for without waiting.
