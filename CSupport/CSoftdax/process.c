@@ -82,6 +82,7 @@ int sd_block_signals(struct sd_signal_mask *saved)
 {
 	sigset_t set;
 	forwarded_signals(&set);
+	signal(SIGCHLD, SIG_DFL); /* one that is ignored is not sent, and children leave no status */
 	return -pthread_sigmask(SIG_BLOCK, &set, (sigset_t *)saved);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -90,6 +91,12 @@ int sd_uffd_read(int fd, struct sd_event *events, int capacity)
 		}
 	}
 	return count;
+}
+
+void sd_uffd_wait(int fd)
+{
+	struct pollfd state = { .fd = fd, .events = POLLIN };
+	poll(&state, 1, -1);
 }
 
 int sd_uffd_continue(int fd, uint64_t start, uint64_t length, int64_t *mapped)

@@ -49,6 +49,12 @@ struct MachineOptions: ParsableArguments {
     _ = try specifications
   }
 
+  /// Nothing was asked for but, perhaps, the CPU that the program runs on.
+  var isDefault: Bool {
+    size == nil && align == nil && medium == "memfd" && device.isEmpty && !populate
+      && faultAround == 0
+  }
+
   var specifications: [DeviceSpecification] {
     get throws {
       do {

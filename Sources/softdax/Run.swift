@@ -45,13 +45,18 @@ struct Run: ParsableCommand {
     }
     let program = try Self.resolve(name)
     do {
-      let signals = try SignalQueue()
       if let socket {
+        guard machine.isDefault, !report else {
+          throw ValidationError(
+            "with --socket the machine is the server's: give its options to softdax serve, and ask it "
+              + "with softdax list, pages, latency")
+        }
         let client = try RunningServer(socket: socket)
         let ending = try launch(
-          program, Array(words), in: client.info.directory, signals: signals)
+          program, Array(words), in: client.info.directory, signals: SignalQueue())
         throw ExitCode(ending.status)
       }
+      let signals = try SignalQueue()
       let server = try Server(machine.serverOptions(), logger: .softdax)
       try server.start()
       let ending: ChildProcess.Ending
@@ -110,8 +115,8 @@ struct Run: ParsableCommand {
     while true {
       if let ending = try child.reap(block: false) { return ending }
       let signal = try signals.next()
-      // What the terminal sent, it sent to the program as well.
-      if signal.isFromProcess && !signal.isChildEnded { child.send(signal) }
+      // What the terminal sent, it sent to the program as well; but for the end of the terminal.
+      if (signal.isFromProcess || signal.isHangup) && !signal.isChildEnded { child.send(signal) }
     }
   }
 

@@ -37,11 +37,13 @@ struct RunReport {
           "softdax: insert latency, \(placement), n \(insert.count): "
             + figures.joined(separator: ", "))
       }
-      let idle = device.pagemap.folioCount - device.pagemap.mappedFolios()
+      let count = device.pagemap.folioCount
+      let busy = (0..<count).lazy.filter { !device.pagemap.isIdle(folio: $0) }
       lines.append(
         device.pagemap.isIdle()
-          ? "softdax: all \(device.pagemap.folioCount) pages of /dev/\(device.name) idle"
-          : "softdax: \(device.pagemap.folioCount - idle) pages of /dev/\(device.name) NOT idle")
+          ? "softdax: all \(Self.count(UInt64(count), "page")) of /dev/\(device.name) idle"
+          : "softdax: \(busy.count) of \(Self.count(UInt64(count), "page")) of /dev/\(device.name) NOT idle"
+      )
       return lines
     }
   }

@@ -187,7 +187,7 @@ struct `Changes of the address space` {
         device: 0, address: mapping.address, length: mapping.length, offset: 0,
         protection: .read, access: .readWrite, populate: false)
     }
-    workload.populate(address: mapping.address, length: mapping.length)
+    try workload.populate(address: mapping.address, length: mapping.length)
     #expect(own.device.pagemap.isIdle())
   }
 }

@@ -47,7 +47,7 @@ final class OwnWorkload {
       process: ThisProcess.identifier, command: "test", devices: [device],
       userfaultfd: userfaultfd, agent: agent, options: options)
     self.workload = workload
-    faults = try WorkerThread(name: "softdax-fault") { workload.serveFaults() }
+    faults = try WorkerThread(name: "softdax-fault") { _ = workload.serveFaults() }
   }
 
   /// Maps `pages` of the device from page `first` on and enters them as a window, as the shim does.

@@ -93,6 +93,19 @@ import Testing
     #expect(ending.status == 0, "\(ending.all)")
   }
 
+  /// Catches arithmetic on a workload's word that traps, waits for ever, or takes memory without end.
+  @Test func `a workload that lies hurts only itself`() throws {
+    let service = try Service(["--size", "64M"])
+    let before = ProcessFacts.residentPages(service.program.identifier)
+    let result = try Program.run(
+      [Project.program("hostile-workload"), service.socket], seconds: 60)
+    #expect(result.status == 0, "\(result.all)")
+    #expect(try eventually { try idle(service) })
+    #expect(ProcessFacts.residentPages(service.program.identifier) - before < 16384)
+    #expect(try service.run(["true"]).status == 0)
+    #expect(try service.stop().status == 0)
+  }
+
   /// Catches files that nobody removes.
   @Test func `a server that was killed leaves nothing for long`() throws {
     let service = try Service(["--size", "64M"])

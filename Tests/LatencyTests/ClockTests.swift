@@ -6,14 +6,19 @@ import Testing
   @Test(.timeLimit(.minutes(1)))
   func `agrees with the system's clock`() {
     Clock.calibrate()
+    // A preemption between two stamps spoils one comparison; a wrong scale spoils every one.
+    #expect((0..<50).contains { _ in Self.agrees() })
+  }
+
+  /// Whether 10 ms on the system's clock are 10 ms here, to one part in a hundred.
+  private static func agrees() -> Bool {
     let system = ContinuousClock()
     let start = (Clock.now(), system.now)
     var end = (Clock.now(), system.now)
-    while end.1 - start.1 < .milliseconds(30) { end = (Clock.now(), system.now) }
+    while end.1 - start.1 < .milliseconds(10) { end = (Clock.now(), system.now) }
     let told = Double(Clock.nanoseconds(from: start.0, to: end.0))
     let passed = Double((end.1 - start.1).components.attoseconds) / 1e9
-    // A preemption between the two stamps counts too: 2 ms of slack.
-    #expect(abs(told - passed) < passed * 0.001 + 2_000_000)
+    return abs(told - passed) < passed * 0.01
   }
 
   @Test func `takes stamps in the wrong order as no time`() {

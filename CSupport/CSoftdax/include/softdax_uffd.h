@@ -40,6 +40,9 @@ struct sd_event {
  * -EINTR: a signal; -EAGAIN: none, non-blocking. */
 int sd_uffd_read(int fd, struct sd_event *events, int capacity);
 
+/* Waits for an event or a signal; for a descriptor with O_NONBLOCK (poll() says POLLERR at once of one without). */
+void sd_uffd_wait(int fd);
+
 /* Installs page-cache pages present at [start, start + length) and wakes who waits there.  *mapped: bytes done,
  * also on failure.  -EEXIST: the first page not done is mapped already; -EFAULT: the medium has no page there;
  * -EAGAIN: the address space is in mremap or fork; -ENOENT, -ESRCH: range or process gone. */

@@ -6,13 +6,15 @@ internal import Medium
 internal import PageModel
 internal import PmemBase
 internal import Synchronization
-internal import SystemPackage
+public import SystemPackage
 
 extension Workload {
   /// The fault thread: answers events until ``stopFaults(_:)``.
   ///
   /// Blocks in read(userfaultfd): a poll before it would cost another 0.3 µs for each fault.
-  public func serveFaults() {
+  ///
+  /// - Returns: `nil` when it was stopped; otherwise what read() failed with, and nobody answers any more.
+  public func serveFaults() -> Errno? {
     defer { stopped.store(true, ordering: .releasing) }
     var batch = Userfaultfd.EventBatch()
     var again: [UInt64] = []
@@ -24,9 +26,10 @@ extension Workload {
         continue
       } catch .resourceTemporarilyUnavailable {
         count = 0
-        usleep(20)
+        // Non-blocking for our retries' sake; or the workload has set that, whose description it is.
+        if again.isEmpty { userfaultfd.waitForEvent() } else { usleep(20) }
       } catch {
-        return
+        return stopping.load(ordering: .relaxed) ? nil : error
       }
       let read = Clock.now()
       for index in 0..<count {
@@ -35,6 +38,7 @@ extension Workload {
       }
       if !again.isEmpty { retry(&again) }
     }
+    return nil
   }
 
   /// The kernel refuses insertions while an mremap is under way (`mmap_changing`), and that goes on until its event has been read:
@@ -47,6 +51,7 @@ extension Workload {
   /// Ends `serveFaults` in `thread`, and waits for it.
   public func stopFaults(_ thread: WorkerThread) {
     stopping.store(true, ordering: .sequentiallyConsistent)
+    changeEnded.advance()
     while !stopped.load(ordering: .acquiring) {
       thread.interrupt()
       usleep(200)
@@ -57,7 +62,6 @@ extension Workload {
   /// Answers one fault: decide, take the reference, make the page visible.
   ///
   /// - Returns: `false` if the kernel asks to try again.
-  @discardableResult
   func answer(_ address: UInt64, isMissing: Bool, since read: Ticks) -> Bool {
     guard usesAgent.load(ordering: .relaxed) else {
       switch step(address, isMissing: isMissing, since: read) {
@@ -103,12 +107,8 @@ extension Workload {
         device.noteFault()
         device.take(folios)
         let counted = Clock.now()
+        // `add` has said that the agent is needed before it entered the window.
         guard device.medium.insertion == .continued else {
-          if !usesAgent.load(ordering: .relaxed) {
-            state.space.retract(device: index, address: start, length: length)
-            device.putBack(folios)
-            device.forgetFault()
-          }
           return .agent(AgentWork(decision: decision, counted: counted))
         }
         switch install(device, folios, start, length, isMissing: isMissing) {
@@ -123,8 +123,14 @@ extension Workload {
         case .failed(let errno):
           state.space.retract(device: index, address: start, length: length)
           device.putBack(folios)
-          giveUp(start, length, errno)
-          return .done
+          if giveUp(start, length, errno) { return .done }
+          device.forgetFault()
+          let protection = state.space.window(at: start)?.protection ?? []
+          return .agent(
+            AgentWork(
+              decision: .beyondDevice(
+                device: index, address: start, length: length, protection: protection),
+              counted: counted))
         }
       case .present(let index, let start, let length):
         // Another thread was first; or the entry went without our knowledge (a raw system call): then put it back, counted as it is.
@@ -139,7 +145,7 @@ extension Workload {
         try? userfaultfd.wake(address: start, length: length)
         return .done
       case .wait:
-        state.waiting.append(address)
+        state.waiting.insert(PageSize.base.roundDown(address))
         return .done
       case .beyondDevice:
         return .agent(AgentWork(decision: decision, counted: read))
@@ -199,6 +205,8 @@ extension Workload {
           } catch {
             return .failed(error)
           }
+        // Something in the way of the rest, such as a page that is there already; the next round finds out.
+        case .resourceTemporarilyUnavailable where done > 0: break
         case .resourceTemporarilyUnavailable: return .again
         default: return .failed(error)
         }
@@ -227,22 +235,36 @@ extension Workload {
           state.withLock {
             $0.space.retract(device: index, address: start, length: length)
           })
-        giveUp(start, length, error)
+        if !giveUp(start, length, error) { withdraw(start, length, protection) }
       }
     case .beyondDevice(_, let start, let length, let protection):
-      try? agent.withdraw(address: start, length: length, protection: protection)
-      try? userfaultfd.wake(address: start, length: length)
+      withdraw(start, length, protection)
     default:
       break
     }
   }
 
   /// No page can be had: the touch becomes SIGBUS, as on a device that fails. A process that is gone needs no answer.
-  private func giveUp(_ address: UInt64, _ length: UInt64, _ errno: Errno) {
+  ///
+  /// - Returns: `false` if this kernel cannot say so; then the agent has to, see `withdraw`.
+  private func giveUp(_ address: UInt64, _ length: UInt64, _ errno: Errno) -> Bool {
     switch errno {
     case .noSuchProcess, .noSuchFileOrDirectory, .brokenPipe, .connectionReset: break
-    default: try? userfaultfd.poison(address: address, length: length)
+    default:
+      guard canPoison else { return false }
+      do throws(Errno) {
+        try userfaultfd.poison(address: address, length: length)
+      } catch {
+        return false
+      }
     }
+    try? userfaultfd.wake(address: address, length: length)
+    return true
+  }
+
+  /// Has the agent map what is SIGBUS when it is touched; `agentTurn` is held.
+  private func withdraw(_ address: UInt64, _ length: UInt64, _ protection: Protection) {
+    try? agent.withdraw(address: address, length: length, protection: protection)
     try? userfaultfd.wake(address: address, length: length)
   }
 
@@ -251,49 +273,71 @@ extension Workload {
   /// Inserts every page of the range that is not there yet, in runs of at most 2 MiB (or one folio); returns when all are in.
   ///
   /// Cost: 0.28 µs for each 4 KiB page that the medium holds. Source: `populate_vma_page_range` (mm/gup.c).
-  public func populate(address: UInt64, length: UInt64) {
-    let end = address + length
-    var at = address
-    while at < end && !stopping.load(ordering: .relaxed) {
-      let (next, tryAgain) = withAgentTurn { populateRun(from: at, to: end) }
-      if tryAgain { usleep(20) } else { at = next }
+  ///
+  /// - Throws: `.invalidArgument` for a range that is not one of an address space.
+  public func populate(address: UInt64, length: UInt64) throws(Errno) {
+    let range = try AddressSpace.pages(address, length)
+    var at = range.lowerBound
+    while at < range.upperBound && !stopping.load(ordering: .relaxed) {
+      let seen = changeEnded.current
+      let from = at
+      let step =
+        usesAgent.load(ordering: .sequentiallyConsistent)
+        ? agentTurn.withLock { _ in populateRun(from: from, to: range.upperBound) }
+        : populateRun(from: from, to: range.upperBound)
+      switch step {
+      case .inserted(let next): at = next
+      case .kernelBusy: usleep(20)
+      case .changing: changeEnded.wait(beyond: seen)
+      }
     }
   }
 
-  private func populateRun(from at: UInt64, to end: UInt64) -> (next: UInt64, again: Bool) {
+  private enum PopulateStep {
+    /// All up to here.
+    case inserted(UInt64)
+    /// An mremap is under way: again when its event has been read.
+    case kernelBusy
+    /// The range is under change.
+    case changing
+  }
+
+  private func populateRun(from at: UInt64, to end: UInt64) -> PopulateStep {
     let begun = Clock.now()
-    var next = end
-    let work: AgentWork? = state.withLock { state in
-      guard !state.ended else { return nil }
+    var work: AgentWork?
+    let step: PopulateStep = state.withLock { state in
+      guard !state.ended else { return .inserted(end) }
       let limit = max(1, 512 >> (state.space.window(at: at)?.alignment.order ?? 0))
       let run = state.space.populate(from: at, upTo: end, limit: limit)
       switch run.decision {
       case .install(let index, let folios, let start, let length)?:
-        next = run.next
         let device = devices[index]
         device.take(folios)
         guard device.medium.insertion == .continued else {
-          return AgentWork(decision: run.decision!, counted: Clock.now())
+          work = AgentWork(decision: run.decision!, counted: Clock.now())
+          return .inserted(run.next)
         }
         switch install(device, folios, start, length, isMissing: false) {
-        case .installed: device.noteInserted(folios.count)
+        case .installed:
+          device.noteInserted(folios.count)
+          return .inserted(run.next)
         case .again:
           state.space.retract(device: index, address: start, length: length)
           device.putBack(folios)
-          next = at
-        case .failed(let errno):
+          return .kernelBusy
+        case .failed:
+          // As the kernel's populate: who touches the page finds out why.
           state.space.retract(device: index, address: start, length: length)
           device.putBack(folios)
-          giveUp(start, length, errno)
+          return .inserted(run.next)
         }
-      case .wait: next = at
-      case .unmapped: next = run.next
-      case .beyondDevice, .present, nil: next = end
+      case .wait: return .changing
+      case .unmapped: return .inserted(run.next)
+      case .beyondDevice, .present, nil: return .inserted(end)
       }
-      return nil
     }
     if let work { perform(work, since: begun) }
-    return (next, next == at)
+    return step
   }
 }
 

@@ -12,7 +12,7 @@ public import SystemPackage
 /// Owns the userfaultfd, the model of the address space and the references that its page-table entries hold.
 /// Three kinds of thread meet here: the fault thread (`serveFaults`), request threads (`add`, `begin` …) and the one that waits for the
 /// process's end (`end`). `state` is the kernel's mmap_lock; it is never held while a peer is waited for. `agentTurn` comes before it
-/// and is held while the agent maps something, so that no change of the address space begins in between.
+/// and is held while the agent maps something, so that no change of the address space begins, and no window comes, in between.
 public final class Workload: Sendable {
   /// Names this address space in requests; nobody can guess it.
   public let token: UInt64
@@ -26,25 +26,32 @@ public final class Workload: Sendable {
 
   struct State {
     var space = AddressSpace()
-    /// Faults met in ranges under change, to be looked at again.
-    var waiting: [UInt64] = []
+    /// Pages (of 4 KiB) touched in ranges under change: to be woken when that is over, and to fault again.
+    var waiting: Set<UInt64> = []
     var ended = false
   }
   let state = Mutex(State())
   let agentTurn = Mutex(())
   /// Some window needs the agent to insert its pages. Never goes back.
   let usesAgent = Atomic(false)
+  /// A change is over, or everything is.
+  let changeEnded = EventCount()
+  /// This kernel can make a page's touch SIGBUS. Linux 6.6.
+  let canPoison: Bool
   let stopping = Atomic(false)
   let stopped = Atomic(false)
 
   /// Takes over a userfaultfd just opened in `process`.
   ///
+  /// - Parameter withoutPoison: do without UFFDIO_POISON, as on kernels before 6.6.
   /// - Throws: `.invalidArgument` when this kernel lacks a feature that `softdax check` lists.
   public init(
     process: Int32, command: String, devices: [DaxDevice],
-    userfaultfd: consuming Userfaultfd, agent: any Agent, options: InsertionOptions
+    userfaultfd: consuming Userfaultfd, agent: any Agent, options: InsertionOptions,
+    withoutPoison: Bool = false
   ) throws(Errno) {
-    try userfaultfd.handshake(Self.features)
+    let offered = try userfaultfd.handshake(Self.features)
+    canPoison = offered.contains(.poison) && !withoutPoison
     token = .unguessable()
     self.process = process
     self.command = command
@@ -96,7 +103,9 @@ public final class Workload: Sendable {
         throw error
       }
     }
-    if populate || options.populates { self.populate(address: address, length: length) }
+    if populate || options.populates {
+      try self.populate(address: address, length: length)
+    }
   }
 
   /// Windows of this address space that map `device`.
@@ -133,21 +142,23 @@ public final class Workload: Sendable {
         id: id, succeeded: succeeded, newAddress: newAddress, newLength: newLength)
     }
     release(released)
-    answerWaiting()
+    wakeWaiting()
   }
 
   /// The change will not be made.
   public func abandon(id: UInt64) {
     state.withLock { $0.space.abandon(id: id) }
-    answerWaiting()
+    wakeWaiting()
   }
 
-  private func answerWaiting() {
+  /// Who waited for the end of a change touches again, and is answered as anyone else; so are the requests that met it.
+  private func wakeWaiting() {
     let waiting = state.withLock { state in
       defer { state.waiting = [] }
       return state.waiting
     }
-    for address in waiting { answer(address, isMissing: true, since: Clock.now()) }
+    for page in waiting { try? userfaultfd.wake(address: page, length: PageSize.base.bytes) }
+    changeEnded.advance()
   }
 
   /// Runs `body` under both locks, again and again as long as it throws EAGAIN: another change of its range is not complete, and is in
@@ -158,17 +169,16 @@ public final class Workload: Sendable {
     _ body: (inout State) throws(Errno) -> Result
   ) throws(Errno) -> Result {
     while true {
+      let seen = changeEnded.current
       do throws(Errno) {
-        return try withAgentTurn { () throws(Errno) in
+        return try agentTurn.withLock { _ throws(Errno) in
           try state.withLock { state throws(Errno) in
-            guard !state.ended else { throw .noSuchProcess }
+            guard !state.ended, !stopping.load(ordering: .relaxed) else { throw .noSuchProcess }
             return try body(&state)
           }
         }
-      } catch .resourceTemporarilyUnavailable where !stopping.load(ordering: .relaxed) {
-        Pause.short()
       } catch .resourceTemporarilyUnavailable {
-        throw .noSuchProcess
+        changeEnded.wait(beyond: seen)
       }
     }
   }
@@ -182,18 +192,11 @@ public final class Workload: Sendable {
       return state.space.removeAll()
     }
     release(released)
+    changeEnded.advance()
   }
 
   func release(_ runs: [ReleasedRun]) {
     for run in runs { devices[run.device].pagemap.unmap(folios: run.folios) }
-  }
-
-  /// Runs `body` while no agent is mapping anything.
-  func withAgentTurn<Result, Failure: Error>(_ body: () throws(Failure) -> Result)
-    throws(Failure) -> Result
-  {
-    guard usesAgent.load(ordering: .sequentiallyConsistent) else { return try body() }
-    return try agentTurn.withLock { _ throws(Failure) in try body() }
   }
 }
 

@@ -49,6 +49,21 @@ public enum Folder {
   }
 
   /// A symbolic link whose target is not there.
+  /// Where a symbolic link leads; `nil` if it is none.
+  public static func target(_ path: String) -> String? {
+    var buffer = [CChar](repeating: 0, count: 4096)
+    let count = unsafe readlink(path, &buffer, buffer.count)
+    guard count >= 0, count < buffer.count else { return nil }
+    return String(decoding: buffer[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+
+  /// Waits for the lock of a folder, which whoever closes the descriptor gives back. Source: `flock(2)`.
+  public static func lock(_ path: String) throws(Errno) -> OwnedDescriptor {
+    let folder = try OwnedDescriptor.open(path, flags: O_RDONLY | O_DIRECTORY)
+    try folder.waitForLock()
+    return folder
+  }
+
   public static func isDeadLink(_ path: String) -> Bool {
     var status = stat()
     let isLink = unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK

@@ -1,4 +1,5 @@
 internal import CSoftdax
+internal import Glibc
 public import SystemPackage
 
 /// What the kernel says about an open file.
@@ -57,6 +58,15 @@ extension OwnedDescriptor {
   public borrowing func lockExclusively() throws(Errno) {
     try checked(sd_lock_exclusive(raw))
   }
+
+  /// As ``lockExclusively()``, but waits until nobody else holds it.
+  public borrowing func waitForLock() throws(Errno) {
+    while flock(raw, LOCK_EX) != 0 {
+      guard errno == EINTR else { throw Errno(rawValue: errno) }
+    }
+  }
+
+  public borrowing func unlock() { _ = flock(raw, LOCK_UN) }
 
   public borrowing func facts() throws(Errno) -> FileFacts {
     var facts = sd_file_facts()

@@ -24,6 +24,8 @@ public struct SignalQueue: ~Copyable, Sendable {
     public let isFromProcess: Bool
 
     public var isChildEnded: Bool { number == SIGCHLD }
+    /// The terminal is gone: the kernel tells only the session's leader.
+    public var isHangup: Bool { number == SIGHUP }
     /// SIGINT, SIGTERM or SIGHUP.
     public var isTermination: Bool { number == SIGINT || number == SIGTERM || number == SIGHUP }
   }

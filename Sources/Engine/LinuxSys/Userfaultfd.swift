@@ -77,6 +77,9 @@ public struct Userfaultfd: ~Copyable, Sendable {
         }))
   }
 
+  /// Waits until there is an event to read, or a signal came. For a descriptor that does not block.
+  public borrowing func waitForEvent() { sd_uffd_wait(descriptor.raw) }
+
   /// Events of one read, reused from read to read.
   public struct EventBatch {
     fileprivate var events = [sd_event](repeating: sd_event(), count: 16)

@@ -23,7 +23,9 @@ extension MediumError: CustomStringConvertible {
       return "\(path) does not exist: give a size to create it, such as --size 512M"
     case .sizeNotAligned(let size, let alignment):
       let down = size / alignment * alignment
-      let near = down == 0 ? "\(alignment)" : "\(down) or \(down + alignment)"
+      let (up, isTooLarge) = down.addingReportingOverflow(alignment)
+      let near = ([down, up].filter { $0 > 0 && !($0 == up && isTooLarge) })
+        .map { "\($0)" }.joined(separator: " or ")
       return
         "size \(size) is not a multiple of the alignment \(alignment); use \(near), or a smaller --align"
     case .sizeZero: return "a device of size 0 cannot be; give --size, such as 512M"

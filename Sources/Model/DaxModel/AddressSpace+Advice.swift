@@ -18,7 +18,7 @@ extension AddressSpace {
     _ address: UInt64, _ length: UInt64, _ advice: Int32
   ) throws(Errno) -> ChangePlan {
     guard Self.known.contains(advice) else { throw .invalidArgument }
-    let range = try pages(address, length, overflow: .invalidArgument)
+    let range = try Self.pages(address, length, overflow: .invalidArgument)
     guard !range.isEmpty else { return .nothing(range) }
     let touched = indices(touching: range)
     switch advice {

@@ -58,6 +58,8 @@ extension AddressSpace {
       return plan
     }
     guard !ranges.contains(where: isChanging) else { throw .resourceTemporarilyUnavailable }
+    // Two cuts make three windows of one.
+    guard windows.count + 2 <= Self.maximumWindows || effective == .unmap else { throw .noMemory }
     pending.append(
       PendingChange(
         id: id, change: effective, address: plan.address, length: plan.length, ranges: ranges,
@@ -87,7 +89,7 @@ extension AddressSpace {
 
   /// Source: `do_vmi_munmap`, `__split_vma`, mm/mmap.c.
   private func judgeUnmap(_ address: UInt64, _ length: UInt64) throws(Errno) -> ChangePlan {
-    let range = try pages(address, length, overflow: .invalidArgument)
+    let range = try Self.pages(address, length, overflow: .invalidArgument)
     guard !range.isEmpty else { throw .invalidArgument }
     try checkSplit(at: range.lowerBound)
     try checkSplit(at: range.upperBound)
@@ -98,7 +100,7 @@ extension AddressSpace {
   ///
   /// Source: `__split_huge_pmd_locked`, mm/huge_memory.c (v7.3).
   private func judgeZap(_ address: UInt64, _ length: UInt64) throws(Errno) -> ChangePlan {
-    let range = try pages(address, length, overflow: .invalidArgument)
+    let range = try Self.pages(address, length, overflow: .invalidArgument)
     guard !range.isEmpty else { return .nothing(range) }
     var low = range.lowerBound
     var high = range.upperBound
@@ -119,7 +121,7 @@ extension AddressSpace {
   ) throws(Errno) -> ChangePlan {
     guard PageSize.base.isAligned(address) else { throw .invalidArgument }
     if length == 0 { return .nothing(address..<address) }
-    let range = try pages(address, length, overflow: .noMemory)
+    let range = try Self.pages(address, length, overflow: .noMemory)
     for index in indices(touching: range) where windows[index].protection != protection {
       if protection.contains(.write), windows[index].access == .readOnly {
         throw .permissionDenied
@@ -140,7 +142,7 @@ extension AddressSpace {
     guard
       flags & ~7 == 0, flags & (asynchronous | synchronous) != asynchronous | synchronous
     else { throw .invalidArgument }
-    let range = try pages(address, length, overflow: .noMemory)
+    let range = try Self.pages(address, length, overflow: .noMemory)
     guard !range.isEmpty else { return .nothing(range) }
     guard flags & synchronous == 0 else { throw .invalidArgument }
     return covers(range) ? .nothing(range) : .perform(range)
@@ -149,13 +151,16 @@ extension AddressSpace {
   // MARK: Boundaries
 
   /// The pages of a caller's range.
-  func pages(
-    _ address: UInt64, _ length: UInt64, overflow: Errno
+  ///
+  /// - Throws: EINVAL for an address inside a page; `overflow` for a range that no address space has.
+  public static func pages(
+    _ address: UInt64, _ length: UInt64, overflow: Errno = .invalidArgument
   ) throws(Errno) -> Range<UInt64> {
     guard PageSize.base.isAligned(address) else { throw .invalidArgument }
-    guard let rounded = PageSize.base.roundUp(length), rounded <= UInt64.max - address else {
-      throw overflow
-    }
+    guard
+      let rounded = PageSize.base.roundUp(length), address <= AddressSpace.end,
+      rounded <= AddressSpace.end - address
+    else { throw overflow }
     return address..<(address + rounded)
   }
 

@@ -42,7 +42,9 @@ extension AddressSpace {
     if let target = move.target { released += remove(target) }
     guard move.resizes else { return released }
     let start = move.target?.lowerBound ?? newAddress
-    guard PageSize.base.isAligned(start), move.newLength <= UInt64.max - start else {
+    guard
+      PageSize.base.isAligned(start), start <= Self.end, move.newLength <= Self.end - start
+    else {
       // No kernel answers that: the workload has lied about its own memory, and is left without it.
       return released + remove(move.address..<(move.address + move.kept))
     }

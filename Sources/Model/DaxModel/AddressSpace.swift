@@ -16,6 +16,14 @@ public struct AddressSpace: Sendable {
 
   public init() {}
 
+  /// What lies above is nobody's: a range that reaches there is refused, as above the kernel's TASK_SIZE.
+  ///
+  /// 2^48 bytes: arm64's 48 bits, and twice what x86-64 gives to who does not ask for more.
+  static let end: UInt64 = 1 << 48
+
+  /// VMAs that a process may have. Source: `sysctl_max_map_count`, mm/util.c (v6.12).
+  static let maximumWindows = 65530
+
   /// Enters a window that the process has mapped: every page of it is absent.
   ///
   /// It becomes one with a neighbour that continues it with the same attributes, as VMAs do. The kernel also asks for
@@ -25,16 +33,18 @@ public struct AddressSpace: Sendable {
   ///   - range: Addresses in the workload, bytes.
   ///   - device: Index of the device.
   ///   - offset: Bytes from the start of the device.
-  /// - Throws: EINVAL for a place the device's rules refuse; EEXIST if a window is there; EAGAIN if the range is
+  /// - Throws: EINVAL for a place the device's rules refuse; EEXIST if a window is there; ENOMEM if there are too many; EAGAIN if the range is
   ///   changing (another thread's munmap is not complete): ask again when it is not.
   public mutating func add(
     range: Range<UInt64>, device: Int, geometry: DeviceGeometry, offset: UInt64,
     protection: Protection, access: AccessMode
   ) throws(Errno) {
     try DeviceDaxRules.place(
-      address: range.lowerBound, length: UInt64(range.count), offset: offset, on: geometry)
+      address: range.lowerBound, length: range.upperBound - range.lowerBound, offset: offset,
+      on: geometry)
     guard !isChanging(range) else { throw .resourceTemporarilyUnavailable }
     guard !overlapsWindow(range) else { throw .fileExists }
+    guard windows.count < Self.maximumWindows else { throw .noMemory }
     insert(
       Window(
         range: range, device: device, geometry: geometry, offset: offset,

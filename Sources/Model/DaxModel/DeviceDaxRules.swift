@@ -54,7 +54,7 @@ public enum DeviceDaxRules {
     guard
       length > 0, PageSize.base.isAligned(offset),
       device.alignment.isAligned(address), device.alignment.isAligned(length),
-      !address.addingReportingOverflow(length).overflow,
+      address <= AddressSpace.end, length <= AddressSpace.end - address,
       !offset.addingReportingOverflow(length).overflow
     else { throw .invalidArgument }
   }

@@ -17,13 +17,14 @@ struct Move {
   ) throws(Errno) {
     guard
       PageSize.base.isAligned(address),
-      let old = PageSize.base.roundUp(oldLength), old <= UInt64.max - address,
-      let new = PageSize.base.roundUp(newLength), new > 0, new <= UInt64.max - address
+      address <= AddressSpace.end,
+      let old = PageSize.base.roundUp(oldLength), old <= AddressSpace.end - address,
+      let new = PageSize.base.roundUp(newLength), new > 0, new <= AddressSpace.end
     else { throw .invalidArgument }
     if fixed {
       guard
-        mayMove, let target, PageSize.base.isAligned(target), new <= UInt64.max - target,
-        address + old <= target || target + new <= address
+        mayMove, let target, PageSize.base.isAligned(target), target <= AddressSpace.end,
+        new <= AddressSpace.end - target, address + old <= target || target + new <= address
       else { throw .invalidArgument }
       self.target = target..<(target + new)
     } else {

@@ -7,31 +7,51 @@ internal import Wire
 final class Registry: Sendable {
   private struct State {
     var workloads: [UInt64: (workload: Workload, agent: WireAgent)] = [:]
-    var conversations: [UInt64: @Sendable () -> Void] = [:]
+    var conversations: [UInt64: (process: Int32, end: @Sendable () -> Void)] = [:]
+    /// Conversations of each process.
+    var counts: [Int32: Int] = [:]
     var attachedEver: UInt64 = 0
     var closing = false
   }
   private let state = Mutex(State())
 
-  /// Connections served at once; more are turned away.
+  /// Connections served at once; more wait to be accepted.
   static let limit = 4096
+  /// Connections of one process, so that it can shut out only itself: its threads' calls wait in it for one another.
+  static let limitOfProcess = 1024
 
   var attachedEver: UInt64 { state.withLock(\.attachedEver) }
   var workloads: [Workload] { state.withLock { $0.workloads.values.map(\.workload) } }
 
   func workload(_ token: UInt64) -> Workload? { state.withLock { $0.workloads[token]?.workload } }
 
-  /// Notes a conversation that `end` would end. - Returns: `false` when the server is stopping or full.
-  func begin(_ identifier: UInt64, end: @escaping @Sendable () -> Void) -> Bool {
+  /// Notes a conversation that `end` would end. - Returns: `false` when the server is stopping, or `process` has too many.
+  func begin(_ identifier: UInt64, of process: Int32, end: @escaping @Sendable () -> Void) -> Bool {
     state.withLock { state in
-      guard !state.closing, state.conversations.count < Self.limit else { return false }
-      state.conversations[identifier] = end
+      guard !state.closing, state.counts[process, default: 0] < Self.limitOfProcess else {
+        return false
+      }
+      state.counts[process, default: 0] += 1
+      state.conversations[identifier] = (process, end)
       return true
     }
   }
 
   func finish(_ identifier: UInt64) {
-    state.withLock { _ = $0.conversations.removeValue(forKey: identifier) }
+    state.withLock { state in
+      guard let process = state.conversations.removeValue(forKey: identifier)?.process else {
+        return
+      }
+      let rest = state.counts[process, default: 1] - 1
+      state.counts[process] = rest > 0 ? rest : nil
+    }
+  }
+
+  /// Returns when there is room for one more, or the server is stopping.
+  func waitForRoom() {
+    while state.withLock({ !$0.closing && $0.conversations.count >= Self.limit }) {
+      Pause.milliseconds(5)
+    }
   }
 
   /// - Returns: `false` when the server is stopping.
@@ -51,18 +71,12 @@ final class Registry: Sendable {
   func dismissAll() {
     let ends = state.withLock { state in
       state.closing = true
-      return Array(state.conversations.values)
+      return state.conversations.values.map(\.end)
     }
     for end in ends { end() }
   }
 
   func waitUntilEmpty() {
     while state.withLock({ !$0.conversations.isEmpty }) { Pause.short() }
-  }
-
-  func waitUntilGone(process: Int32) {
-    while state.withLock({ $0.workloads.values.contains { $0.workload.process == process } }) {
-      Pause.short()
-    }
   }
 }

@@ -12,8 +12,13 @@ extension Server {
   func serve(_ channel: consuming Channel) {
     let conversation = Conversation(channel)
     guard
-      registry.begin(conversation.identifier, end: { conversation.channel.shutdown() })
-    else { return }
+      registry.begin(
+        conversation.identifier, of: conversation.channel.peerProcess(),
+        end: { conversation.channel.shutdown() })
+    else {
+      logger.notice("turning a connection away")
+      return
+    }
     do throws(Errno) {
       try WorkerThread(name: "softdax-peer") { [self] in
         converse(conversation)
@@ -69,9 +74,13 @@ extension Server {
         userfaultfd: Userfaultfd(adopting: descriptor), agent: agent,
         options: options.insertion)
       let cpu = options.cpu
-      let faults = try WorkerThread(name: "softdax-fault") {
+      let faults = try WorkerThread(name: "softdax-fault") { [logger] in
         if let cpu { try? Placement.pin(to: cpu) }
-        workload.serveFaults()
+        if let error = workload.serveFaults() {
+          // Better no device than one whose touches nobody answers.
+          logger.error("cannot read the faults of \(workload.command): \(error)")
+          agent.dismiss()
+        }
       }
       if registry.add(workload, agent: agent) {
         do throws(WireError) {
@@ -164,8 +173,12 @@ extension Server {
 
   private func populate(_ populate: Request.Populate) -> Errno {
     guard let workload = registry.workload(populate.token) else { return .noSuchAddressOrDevice }
-    workload.populate(address: populate.address, length: populate.length)
-    return Errno(rawValue: 0)
+    do throws(Errno) {
+      try workload.populate(address: populate.address, length: populate.length)
+      return Errno(rawValue: 0)
+    } catch {
+      return error
+    }
   }
 
   /// Both phases of a change; a caller that dies in between has changed nothing that its end does not undo.
@@ -185,7 +198,7 @@ extension Server {
       return
     }
     if plan.effect == .populate {
-      workload.populate(address: plan.address, length: plan.length)
+      try? workload.populate(address: plan.address, length: plan.length)
     }
     do throws(WireError) {
       try conversation.channel.send(.changePlan(Reply.ChangePlan(plan)))

@@ -194,13 +194,23 @@ public final class Server: Sendable {
       let thread = try WorkerThread(name: "softdax-accept") { [self] in accept() }
       acceptor.withLock { $0 = thread }
     } catch {
+      removeAlias()
       throw .system(call: "pthread_create", path: "acceptor", error)
     }
   }
 
   private func accept() {
-    while let connection = try? listener.accept() {
-      serve(Channel(connection))
+    while true {
+      do throws(Errno) {
+        let connection = try listener.accept()
+        serve(Channel(connection))
+      } catch .invalidArgument {
+        return
+      } catch {
+        logger.error("nobody can connect any more: accept: \(error)")
+        return
+      }
+      registry.waitForRoom()
     }
   }
 
@@ -217,11 +227,15 @@ public final class Server: Sendable {
     }
     registry.dismissAll()
     registry.waitUntilEmpty()
-    if let alias = options.socket { Folder.removeFile(alias) }
+    removeAlias()
+    directory.remove()
   }
 
-  /// Waits until the workloads of `process` have been counted out, after its death; bounded by the time the kernel takes to close its sockets.
-  public func waitForEnd(of process: Int32) { registry.waitUntilGone(process: process) }
+  /// Another server may have the name by now: then it is not ours to remove.
+  private func removeAlias() {
+    guard let alias = options.socket, Folder.target(alias) == socket else { return }
+    Folder.removeFile(alias)
+  }
 
   /// Processes that have the devices mapped now.
   public var workloads: [(process: Int32, command: String)] {

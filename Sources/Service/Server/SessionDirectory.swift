@@ -1,4 +1,5 @@
 internal import LinuxSys
+internal import Synchronization
 internal import SystemPackage
 internal import Wire
 
@@ -9,11 +10,15 @@ internal import Wire
 final class SessionDirectory: Sendable {
   let path: String
   private let lock: OwnedDescriptor
+  private let isRemoved = Atomic(false)
 
   /// Makes a fresh one, after sweeping those that nobody owns any more.
   init() throws(ServerError) {
     let base = ServerDirectories.base
     try Self.makePrivate(base)
+    // One server at a time makes its directory or sweeps: a directory is not seen before its lock is taken.
+    let turn = try Self.turn(in: base)
+    defer { turn.unlock() }
     Self.sweep(base)
     var number = 0
     while true {
@@ -37,7 +42,12 @@ final class SessionDirectory: Sendable {
     }
   }
 
-  deinit { Folder.remove(path) }
+  deinit { remove() }
+
+  /// Removes it, once.
+  func remove() {
+    if !isRemoved.exchange(true, ordering: .sequentiallyConsistent) { Folder.remove(path) }
+  }
 
   /// Makes `folder` and, under /tmp, the one above it; what was there must be ours and closed to others.
   private static func makePrivate(_ folder: String) throws(ServerError) {
@@ -52,6 +62,15 @@ final class SessionDirectory: Sendable {
       } catch {
         throw .system(call: "make a private directory", path: path, error)
       }
+    }
+  }
+
+  /// The right to make a directory in `base` or to sweep it, until it is unlocked.
+  private static func turn(in base: String) throws(ServerError) -> OwnedDescriptor {
+    do throws(Errno) {
+      return try Folder.lock(base)
+    } catch {
+      throw .system(call: "flock", path: base, error)
     }
   }
 

@@ -54,13 +54,17 @@ enum Codec {
     return (front, entries)
   }
 
-  /// The error of an SD_DONE: 0 or -errno, so that it can be negated.
+  /// The error of an SD_DONE.
   static func doneError(_ bytes: ArraySlice<UInt8>) throws(WireError) -> Int32 {
-    let done = try exactly(sd_done.self, bytes)
-    guard (-4095...0).contains(done.error) else {
-      throw .malformed(type: done.header.type, bytes: bytes.count)
+    try error(try exactly(sd_done.self, bytes).error, in: bytes)
+  }
+
+  /// An error field: 0 or -errno, so that it can be negated.
+  static func error(_ value: Int32, in bytes: ArraySlice<UInt8>) throws(WireError) -> Int32 {
+    guard (-4095...0).contains(value) else {
+      throw .malformed(type: type(of: bytes) ?? 0, bytes: bytes.count)
     }
-    return done.error
+    return value
   }
 
   static func header(_ type: sd_type) -> sd_header {

@@ -128,7 +128,8 @@ extension Request {
           device: Int(m.device), access: m.access, protection: m.protection, flags: m.flags))
     case SD_MAPPED:
       let m = try Codec.exactly(sd_mapped.self, bytes)
-      self = .mapped(Mapped(error: m.error, address: m.address, length: m.length))
+      self = .mapped(
+        Mapped(error: try Codec.error(m.error, in: bytes), address: m.address, length: m.length))
     case SD_ADOPT:
       let m = try Codec.exactly(sd_adopt.self, bytes)
       self = .adopt(
@@ -146,7 +147,8 @@ extension Request {
           argument: m.argument, target: m.target, scratch: m.scratch, flags: m.flags))
     case SD_CHANGED:
       let m = try Codec.exactly(sd_changed.self, bytes)
-      self = .changed(Changed(error: m.error, address: m.address, length: m.length))
+      self = .changed(
+        Changed(error: try Codec.error(m.error, in: bytes), address: m.address, length: m.length))
     case SD_POPULATE:
       let m = try Codec.exactly(sd_populate.self, bytes)
       self = .populate(Populate(token: m.token, address: m.address, length: m.length))
