@@ -89,7 +89,7 @@ let package = Package(
       name: "softdax",
       dependencies: [
         "Server", "Wire", "FaultEngine", "Medium", "Latency", "LinuxSys", "DaxModel", "PageModel",
-        "PmemBase", "CSoftdax", system, log, arguments, histogram,
+        "PmemBase", system, log, arguments,
       ],
       path: "Sources/softdax", swiftSettings: settings),
 
@@ -101,10 +101,17 @@ let package = Package(
     tests("DaxModelTests", ["DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
     tests("LatencyTests", ["Latency", "PmemBase"]),
     tests("NvdimmBusTests", ["NvdimmBus", "PmemBase", "TestSupport"]),
-    tests("MediumTests", ["Medium", "LinuxSys", "PmemBase", "TestSupport"]),
-    tests("FaultEngineTests", ["FaultEngine", "Medium", "PageModel", "LinuxSys", "TestSupport"]),
-    tests("WireTests", ["Wire", "LinuxSys", "TestSupport"]),
-    tests("IntegrationTests", ["TestSupport", "Server", "Wire", "LinuxSys", "PmemBase"]),
+    tests("MediumTests", ["Medium", "LinuxSys", "PmemBase", "TestSupport", system]),
+    tests(
+      "FaultEngineTests",
+      [
+        "FaultEngine", "DaxModel", "Medium", "PageModel", "PmemBase", "Latency", "LinuxSys",
+        "TestSupport", system,
+      ]),
+    tests(
+      "WireTests", ["Wire", "CWire", "Latency", "LinuxSys", "PmemBase", "TestSupport", system]),
+    tests(
+      "IntegrationTests", ["TestSupport", "Server", "Wire", "Latency", "LinuxSys", "PmemBase"]),
   ],
   swiftLanguageModes: [.v6]
 )

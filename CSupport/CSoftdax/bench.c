@@ -457,11 +457,6 @@ int sd_bench_memfd(uint64_t bytes, int huge_shift)
 	return fd;
 }
 
-void sd_bench_close(int fd)
-{
-	close(fd);
-}
-
 /* ------------------------------------------------------------------ placement */
 
 struct sd_bench_cpus sd_bench_cpus_allowed(void)

@@ -41,6 +41,9 @@ void sd_name_thread(const char *name)
 	prctl(PR_SET_NAME, name);
 }
 
+/* Standard, so that it needs no room in the user's RLIMIT_SIGPENDING, which others may have used up; and one that nobody else sends. */
+enum { INTERRUPTION = SIGSTKFLT };
+
 static void do_nothing(int number)
 {
 	(void)number;
@@ -49,14 +52,22 @@ static void do_nothing(int number)
 static void install(void)
 {
 	struct sigaction action = { .sa_handler = do_nothing };
-	sigaction(SIGRTMIN + 3, &action, NULL);
+	sigaction(INTERRUPTION, &action, NULL);
+}
+
+void sd_accept_interruptions(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	sigset_t set;
+	pthread_once(&once, install);
+	sigemptyset(&set);
+	sigaddset(&set, INTERRUPTION);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 int sd_interrupt_thread(pthread_t thread)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	pthread_once(&once, install);
-	return -pthread_kill(thread, SIGRTMIN + 3);
+	return -pthread_kill(thread, INTERRUPTION);
 }
 
 static void forwarded_signals(sigset_t *set)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -38,7 +39,7 @@ int sd_socket_listen(const char *path, int backlog)
 	return fd;
 }
 
-int sd_socket_connect(const char *path)
+int sd_socket_connect(const char *path, int seconds)
 {
 	struct sockaddr_un address;
 	int error = address_of(path, &address);
@@ -47,7 +48,10 @@ int sd_socket_connect(const char *path)
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+	struct timeval limit = {.tv_sec = seconds};
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0 ||
+	    connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
 		error = -errno;
 		close(fd);
 		return error;
@@ -57,8 +61,30 @@ int sd_socket_connect(const char *path)
 
 int sd_socket_accept(int listener)
 {
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	return fd >= 0 ? fd : -errno;
+	for (;;) {
+		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+		switch (errno) {
+		case EINTR:
+		case ECONNABORTED:
+			continue;
+		case EMFILE:
+		case ENFILE:
+		case ENOBUFS:
+		case ENOMEM: {
+			/* The peer waits in the queue.  accept4() asks for a descriptor before it looks at the listener, so
+			 * look here whether that was shut down. */
+			struct pollfd state = {.fd = listener};
+			if (poll(&state, 1, 0) > 0 && state.revents & POLLHUP)
+				return -EINVAL;
+			poll(NULL, 0, 10);
+			continue;
+		}
+		default:
+			return -errno;
+		}
+	}
 }
 
 int sd_socket_send(int fd, const void *message, size_t length, int pass)

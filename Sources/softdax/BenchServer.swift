@@ -1,12 +1,22 @@
+internal import FaultEngine
+internal import Logging
+internal import Medium
+internal import PageModel
+internal import PmemBase
+internal import Server
+internal import SystemPackage
+
 /// The server that `bench insert` embeds: one device, in this process.
 struct BenchServer {
-  /// The session directory, for SOFTDAX_DIR.
-  let directory: String
-  /// "/dev/dax0.0".
-  let device: String
+  private let server: Server
   let preload: String
+
+  /// The session directory, for SOFTDAX_DIR.
+  var directory: String { server.path }
+  /// "/dev/dax0.0".
+  var device: String { "/dev/" + server.deviceNames[0] }
   /// Memory of one page descriptor.
-  let descriptorBytes: Int
+  var descriptorBytes: Int { Pagemap.bytes(forFolios: 1) }
 
   /// Starts it.
   ///
@@ -14,14 +24,28 @@ struct BenchServer {
   ///   - size: Of the device, in bytes; every page of its medium exists when this returns.
   ///   - pageSize: Its alignment; above 4 KiB the medium is hugetlb.
   static func start(size: UInt64, pageSize: UInt64) throws(CommandFailure) -> BenchServer {
-    guard PreloadLibrary.find() != nil else {
+    guard let preload = PreloadLibrary.find() else {
       throw CommandFailure(
         "\(PreloadLibrary.fileName) not found; build it with scripts/build-preload, "
           + "or measure the C side alone with --baseline")
     }
-    throw CommandFailure("no server to embed yet; measure the C side alone with --baseline")
+    let device = DeviceSpecification(
+      medium: pageSize == PageSize.base.bytes ? .memory : .hugePages, size: size,
+      alignment: PageSize(bytes: pageSize))
+    do throws(ServerError) {
+      let server = try Server(Server.Options(devices: [device]), logger: .softdax)
+      do throws(Errno) {
+        try server.devices[0].medium.fill(offset: 0, length: size)
+      } catch {
+        throw .system(call: "fallocate", path: "memfd of \(size) bytes", error)
+      }
+      try server.start()
+      return BenchServer(server: server, preload: preload)
+    } catch {
+      throw CommandFailure("\(error)")
+    }
   }
 
   /// Ends it and takes its session directory away.
-  func stop() {}
+  func stop() { server.stop() }
 }

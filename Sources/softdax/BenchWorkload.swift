@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import CSoftdax
+internal import LinuxSys
 
 /// The child of `bench insert`: started by CSoftdax/bench.c, which also defines what it is told.
 struct BenchWorkload: ParsableCommand {
@@ -12,14 +12,9 @@ struct BenchWorkload: ParsableCommand {
   @Argument var pageSize: UInt64
   @Argument var device: String
 
-  func validate() throws {
-    guard [4096, 1 << 21, 1 << 30].contains(pageSize) else {
-      throw ValidationError("not a page size: \(pageSize)")
-    }
-  }
-
   func run() throws {
-    let pass = sd_bench_pass(work: work, reserved: 0, pages: pages, page_size: pageSize)
-    guard unsafe sd_bench_workload(pass, device) >= 0 else { throw ExitCode.failure }
+    guard let work = BenchPass.Work(number: work), [4096, 1 << 21, 1 << 30].contains(pageSize)
+    else { throw ValidationError("no such measurement; `softdax bench insert` starts this") }
+    try BenchPass(work: work, pages: pages, pageSize: pageSize).measure(device)
   }
 }

@@ -1,5 +1,4 @@
-internal import CSoftdax
-internal import FoundationEssentials
+internal import LinuxSys
 internal import Medium
 internal import SystemPackage
 
@@ -10,7 +9,15 @@ struct HostProbes {
     case works
     case fails(Errno)
 
-    init(_ result: Int32) { self = result >= 0 ? .works : .fails(Errno(rawValue: -result)) }
+    /// Whether `probe` returns.
+    init(_ probe: () throws(Errno) -> Void) {
+      do throws(Errno) {
+        try probe()
+        self = .works
+      } catch {
+        self = .fails(error)
+      }
+    }
 
     var isWorking: Bool { self == .works }
   }
@@ -47,17 +54,22 @@ struct HostProbes {
 
   /// Tries everything; some 50 ms, nothing is left behind.
   static func run() -> HostProbes {
-    let ways = [SD_PROBE_SYSTEM_CALL, SD_PROBE_USER_MODE, SD_PROBE_DEVICE]
-      .map { sd_probe_userfaultfd($0) }
+    // What userfaultfd offers is the same whichever way it was opened.
+    var features: UInt64 = 0
+    func open(_ way: HostProbe.Way) -> Outcome {
+      Outcome { () throws(Errno) in features = try HostProbe.userfaultfd(way).rawValue }
+    }
+    let (systemCall, userMode, device) = (open(.systemCall), open(.userMode), open(.device))
     let preload = PreloadLibrary.find()
     return HostProbes(
-      systemCall: Outcome(ways[0].error), userMode: Outcome(ways[1].error),
-      device: Outcome(ways[2].error),
-      features: ways.first { $0.error == 0 }?.features ?? 0,
-      memfd: Outcome(sd_probe_memfd(0)), insertion: Outcome(sd_probe_insertion(0)),
-      hugeInsertion: Outcome(sd_probe_insertion(21)),
+      systemCall: systemCall, userMode: userMode, device: device,
+      features: features, memfd: Outcome(HostProbe.memfd),
+      insertion: Outcome { () throws(Errno) in try HostProbe.insertion() },
+      hugeInsertion: Outcome { () throws(Errno) in
+        try HostProbe.insertion(hugePageBytes: 1 << 21)
+      },
       huge2M: hugePages(kibibytes: 2048), huge1G: hugePages(kibibytes: 1_048_576),
-      hasMemoryFailure: sd_probe_memory_failure() == 1,
+      hasMemoryFailure: HostProbe.hasMemoryFailure,
       hasDeviceDax: HostFile.exists("/sys/bus/dax/drivers/device_dax"),
       hasDaxBus: HostFile.exists("/sys/bus/dax"),
       preload: preload,
@@ -67,9 +79,10 @@ struct HostProbes {
 
   /// Whether programs have `library` mapped when LD_PRELOAD names it.
   private static func preloading(_ library: String) -> Outcome {
-    let result = unsafe sd_probe_preload(library)
-    // The loader says nothing that a program could read: it ignores what it cannot load.
-    return result == 0 ? .fails(.execFormatError) : Outcome(result)
+    Outcome { () throws(Errno) in
+      // The loader says nothing that a program could read: it ignores what it cannot load.
+      guard try HostProbe.isPreloaded(library) else { throw .execFormatError }
+    }
   }
 
   private static func hugePages(kibibytes: Int) -> HugePages? {

@@ -1,5 +1,4 @@
-internal import CSoftdax
-internal import Glibc
+internal import LinuxSys
 internal import SystemPackage
 
 /// The measurements of `bench insert`, interleaved.
@@ -7,7 +6,7 @@ struct InsertBench {
   /// One row: what is measured, on which pages, where.
   struct Plan {
     var name: String
-    var work: UInt32
+    var work: BenchPass.Work
     var pages: UInt64
     var pageSize: UInt64
     /// Every thread of both processes on one CPU, or wherever the scheduler puts them.
@@ -19,29 +18,28 @@ struct InsertBench {
   private var plans: [Plan] = []
   private var skipped: [String] = []
   /// By page size: the baseline's memfd and softdax's server.
-  private var memfds: [UInt64: Int32] = [:]
+  private var memfds: [UInt64: BenchMemory] = [:]
   private var servers: [UInt64: BenchServer] = [:]
-  private let everywhere = sd_bench_cpus_allowed()
+  private let everywhere = ProcessorSet.allowed
   private let cpu: Int32
 
   init(repetitions: Int, pages: UInt64, withServer: Bool) throws {
     self.repetitions = repetitions
-    cpu = sd_bench_cpus_first(everywhere)
+    cpu = everywhere.first
     let small: UInt64 = 4096
     memfds[small] = try Self.memfd(pages: pages, pageSize: small)
-    let touch = UInt32(SD_BENCH_TOUCH)
     plans = [
       Plan(
-        name: "4K demand insert, one CPU", work: touch, pages: pages, pageSize: small,
+        name: "4K demand insert, one CPU", work: .touch, pages: pages, pageSize: small,
         isPinned: true, target: .atMost(1.10)),
       Plan(
-        name: "4K demand insert, not pinned", work: touch, pages: pages, pageSize: small,
+        name: "4K demand insert, not pinned", work: .touch, pages: pages, pageSize: small,
         isPinned: false, target: .atMost(1.10)),
       Plan(
-        name: "4K eager insert (MAP_POPULATE)", work: UInt32(SD_BENCH_POPULATE), pages: pages,
+        name: "4K eager insert (MAP_POPULATE)", work: .populate, pages: pages,
         pageSize: small, isPinned: true, target: .atMost(1.10)),
       Plan(
-        name: "4K access once inserted", work: UInt32(SD_BENCH_ACCESS), pages: pages,
+        name: "4K access once inserted", work: .access, pages: pages,
         pageSize: small, isPinned: true, target: .within(0.02)),
     ]
     try addHugePages(withServer: withServer)
@@ -67,26 +65,25 @@ struct InsertBench {
     memfds[size] = try Self.memfd(pages: pages, pageSize: size)
     plans.append(
       Plan(
-        name: name, work: UInt32(SD_BENCH_TOUCH), pages: pages, pageSize: size, isPinned: true,
+        name: name, work: .touch, pages: pages, pageSize: size, isPinned: true,
         target: .atMost(1.10)))
   }
 
   /// Measures everything; takes some seconds.
   mutating func run() throws -> InsertReport {
     defer {
-      sd_bench_place(everywhere)
-      for memfd in memfds.values { sd_bench_close(memfd) }
+      try? everywhere.placeThisProcess()
       for server in servers.values { server.stop() }
     }
     var rows = plans.map { InsertReport.Row($0, hasServer: !servers.isEmpty) }
     var control: [Double] = []
     // The first round is not counted: it creates what later ones find.
     for repetition in 0...repetitions {
-      sd_bench_place(sd_bench_cpus_one(cpu))
-      let roundTrip = sd_bench_round_trip()
+      try place(.one(cpu))
+      let roundTrip = try controlled()
       if repetition > 0 { control.append(roundTrip) }
       for (index, plan) in plans.enumerated() {
-        sd_bench_place(plan.isPinned ? sd_bench_cpus_one(cpu) : everywhere)
+        try place(plan.isPinned ? .one(cpu) : everywhere)
         for isOurs in repetition % 2 == 0 ? [false, true] : [true, false] {
           guard !isOurs || servers[plan.pageSize] != nil else { continue }
           let figures = try measure(plan, isOurs: isOurs)
@@ -95,30 +92,49 @@ struct InsertBench {
       }
     }
     return InsertReport(
-      host: HostFacts.current(), cpu: cpu, cpusAllowed: sd_bench_cpus_count(everywhere),
+      host: HostFacts.current(), cpu: cpu, cpusAllowed: everywhere.count,
       repetitions: repetitions, attach: attachMode(), control: Control(control), rows: rows,
       skipped: skipped, descriptorBytesPerPage: servers[4096]?.descriptorBytes)
   }
 
-  private func measure(_ plan: Plan, isOurs: Bool) throws(CommandFailure) -> PassFigures {
-    let pass = sd_bench_pass(
-      work: plan.work, reserved: 0, pages: plan.pages, page_size: plan.pageSize)
-    let program = "/proc/self/exe"
-    let figures: sd_bench_figures
-    if isOurs, let server = servers[plan.pageSize] {
-      figures = unsafe sd_bench_device(
-        pass, program, server.device, server.preload, server.directory)
-    } else {
-      figures = unsafe sd_bench_baseline(pass, program, memfds[plan.pageSize] ?? -1)
+  private func place(_ cpus: ProcessorSet) throws(CommandFailure) {
+    do throws(Errno) {
+      try cpus.placeThisProcess()
+    } catch {
+      throw CommandFailure("sched_setaffinity: \(error); allow CPU \(cpu) to this process")
     }
-    guard figures.error == 0 else {
+  }
+
+  private func controlled() throws(CommandFailure) -> Double {
+    do throws(Errno) {
+      return try BenchPass.roundTrip()
+    } catch {
+      throw CommandFailure("no thread for the control: \(error)")
+    }
+  }
+
+  private func measure(_ plan: Plan, isOurs: Bool) throws(CommandFailure) -> PassFigures {
+    let pass = BenchPass(work: plan.work, pages: plan.pages, pageSize: plan.pageSize)
+    let program = "/proc/self/exe"
+    let side = isOurs ? "softdax" : "C"
+    let figures: BenchFigures
+    do throws(Errno) {
+      if isOurs, let server = servers[plan.pageSize] {
+        figures = try pass.device(
+          server.device, directory: server.directory, preload: server.preload, program: program)
+      } else if let memory = memfds[plan.pageSize] {
+        figures = try pass.baseline(memory, program: program)
+      } else {
+        throw .badFileDescriptor
+      }
+    } catch {
       throw CommandFailure(
-        "\(plan.name), \(isOurs ? "softdax" : "C"): the measuring child failed: "
-          + "\(Errno(rawValue: -figures.error)); `softdax check` says what works here")
+        "\(plan.name), \(side): the measuring child failed: \(error); "
+          + "`softdax check` says what works here")
     }
     guard figures.present == plan.pages else {
       throw CommandFailure(
-        "\(plan.name), \(isOurs ? "softdax" : "C"): \(figures.present) of \(plan.pages) pages "
+        "\(plan.name), \(side): \(figures.present) of \(plan.pages) pages "
           + "were mapped at the end; the figure would be wrong")
     }
     return PassFigures(figures)
@@ -126,18 +142,16 @@ struct InsertBench {
 
   /// Which userfaultfd the C side got: the system's, for both sides alike.
   private func attachMode() -> String {
-    if sd_probe_userfaultfd(SD_PROBE_SYSTEM_CALL).error == 0 { return "userfaultfd(2)" }
-    if sd_probe_userfaultfd(SD_PROBE_DEVICE).error == 0 { return "/dev/userfaultfd" }
+    if (try? HostProbe.userfaultfd(.systemCall)) != nil { return "userfaultfd(2)" }
+    if (try? HostProbe.userfaultfd(.device)) != nil { return "/dev/userfaultfd" }
     return "userfaultfd(2), user mode only"
   }
 
-  private static func memfd(pages: UInt64, pageSize: UInt64) throws(CommandFailure) -> Int32 {
-    let shift = pageSize == 4096 ? 0 : Int32(pageSize.trailingZeroBitCount)
-    let memfd = sd_bench_memfd(pages * pageSize, shift)
-    guard memfd >= 0 else {
-      throw CommandFailure(
-        "memfd of \(pages * pageSize) bytes: \(Errno(rawValue: -memfd)); use fewer --pages")
+  private static func memfd(pages: UInt64, pageSize: UInt64) throws(CommandFailure) -> BenchMemory {
+    do throws(Errno) {
+      return try BenchMemory(pages: pages, pageSize: pageSize)
+    } catch {
+      throw CommandFailure("memfd of \(pages * pageSize) bytes: \(error); use fewer --pages")
     }
-    return memfd
   }
 }

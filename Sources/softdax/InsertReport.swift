@@ -1,4 +1,4 @@
-internal import CSoftdax
+internal import LinuxSys
 
 /// What one child measured; ns for one page.
 struct PassFigures: Encodable, Equatable {
@@ -12,7 +12,7 @@ struct PassFigures: Encodable, Equatable {
 }
 
 extension PassFigures {
-  init(_ figures: sd_bench_figures) {
+  init(_ figures: BenchFigures) {
     self.init(
       samples: figures.samples, minimum: figures.minimum, mean: figures.mean, p50: figures.p50,
       p90: figures.p90, p99: figures.p99, maximum: figures.maximum)

@@ -1,7 +1,7 @@
-public import ArgumentParser
+internal import ArgumentParser
 internal import FoundationEssentials
 internal import Latency
-public import Wire
+internal import Wire
 
 struct LatencyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -21,7 +21,8 @@ struct LatencyCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Only this figure, with its histogram.", valueName: "insert|lookup|install|touch"))
+      "Only this figure, with its histogram.", valueName: "insert|lookup|install|touch"),
+    transform: Self.kind)
   var kind: LatencyKind?
 
   @Flag(help: "JSON.")
@@ -68,6 +69,12 @@ struct LatencyCommand: ParsableCommand {
       print(reports.map(\.text).joined(separator: "\n"), terminator: "")
     }
   }
-}
 
-extension LatencyKind: ExpressibleByArgument {}
+  private static func kind(_ text: String) throws -> LatencyKind {
+    guard let kind = LatencyKind(rawValue: text) else {
+      let kinds = LatencyKind.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("there is no figure \(text): use one of \(kinds)")
+    }
+    return kind
+  }
+}

@@ -1,7 +1,7 @@
-import ArgumentParser
-import FaultEngine
-import PmemBase
-import Server
+internal import ArgumentParser
+internal import FaultEngine
+internal import PmemBase
+internal import Server
 
 /// The machine that `run` and `serve` build.
 struct MachineOptions: ParsableArguments {
@@ -11,7 +11,10 @@ struct MachineOptions: ParsableArguments {
   var size: String?
 
   @Option(
-    name: [.short, .long], help: "Alignment of the device, that is its page size: 4k, 2m or 1g (default 2m, or a real device's own).")
+    name: [.short, .long],
+    help: ArgumentHelp(
+      "Alignment of the device, that is its page size: 4k, 2m or 1g (default 2m, or a real device's own)."
+    ))
   var align: String?
 
   @Option(

@@ -1,5 +1,5 @@
-import LinuxSys
-import Wire
+internal import LinuxSys
+internal import Wire
 
 /// What a program's environment must say so that it finds the emulated devices.
 struct PreloadEnvironment {

@@ -1,5 +1,5 @@
-import LinuxSys
-import SystemPackage
+internal import LinuxSys
+internal import SystemPackage
 
 /// Whether the preload shim can reach a program, decided from its file before it is started.
 ///

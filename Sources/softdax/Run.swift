@@ -41,7 +41,7 @@ struct Run: ParsableCommand {
     var words = command[...]
     if words.first == "--" { words = words.dropFirst() }
     guard let name = words.first else {
-      throw CommandFailure("run: no program given; say softdax run -- PROGRAM", status: Status.own)
+      throw ValidationError("no program given: softdax run [OPTIONS] -- PROGRAM [ARGUMENTS]")
     }
     let program = try Self.resolve(name)
     do {

@@ -26,7 +26,8 @@ struct RunReport {
       let size = device.geometry.alignment.shortName
       var lines = [
         "softdax: \(program) on /dev/\(device.name) (\(device.medium.kind.rawValue)): "
-          + "\(device.insertedEver) pages of \(size) inserted, \(device.faultsEver) faults"
+          + "\(Self.count(device.insertedEver, "page")) of \(size) inserted, "
+          + Self.count(device.faultsEver, "fault")
       ]
       if insert.count > 0 {
         let figures = [(50.0, "p50"), (90, "p90"), (99, "p99"), (100, "max")].map {
@@ -43,6 +44,10 @@ struct RunReport {
           : "softdax: \(device.pagemap.folioCount - idle) pages of /dev/\(device.name) NOT idle")
       return lines
     }
+  }
+
+  private static func count(_ number: UInt64, _ noun: String) -> String {
+    "\(number) \(noun)\(number == 1 ? "" : "s")"
   }
 
   func print() { for line in lines { printError(line) } }

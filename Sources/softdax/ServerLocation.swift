@@ -1,6 +1,5 @@
 internal import ArgumentParser
-internal import FoundationEssentials
-internal import Glibc
+internal import LinuxSys
 internal import Wire
 
 /// Where the server that a tool means listens.
@@ -14,16 +13,15 @@ struct ServerOption: ParsableArguments {
 
   /// The server meant, or nil when none is running and none was named.
   func connectIfAny() throws -> RunningServer? {
-    let environment = ProcessInfo.processInfo.environment
-    let directory = environment["SOFTDAX_DIR"].flatMap { $0.isEmpty ? nil : $0 }
-    if let named = socket ?? directory.map({ $0 + "/socket" }) {
+    let directory = ThisProcess.environment(DeviceTable.environment)
+    if let named = socket ?? directory.map({ "\($0)/\(DeviceTable.socketName)" }) {
       do throws(WireError) {
         return try RunningServer(socket: named)
       } catch {
         throw CommandFailure(error, at: named)
       }
     }
-    let live = SessionRoot(environment: environment, user: getuid()).liveServers()
+    let live = ServerDirectories.liveServers
     guard live.count <= 1 else {
       let list = live.map { "\($0.socket) (pid \($0.info.pid))" }.joined(separator: ", ")
       throw CommandFailure("several servers are running, give one with --socket: \(list)")
@@ -74,27 +72,10 @@ struct RunningServer {
   }
 }
 
-/// The directory in which a user's servers keep their session directories, `<pid>` each.
-struct SessionRoot {
-  let path: String
-
-  init(environment: [String: String], user: UInt32) {
-    guard user != 0 else {
-      path = "/run/softdax"
-      return
-    }
-    let runtime = environment["XDG_RUNTIME_DIR"].flatMap { $0.isEmpty ? nil : $0 }
-    path = (runtime ?? "/tmp/softdax-\(user)") + "/softdax"
-  }
-
-  /// The sockets of sessions, dead ones too, by ascending pid.
-  func sockets() -> [String] {
-    HostFile.names(in: path).compactMap { Int32($0) }.sorted()
-      .map { "\(path)/\($0)/socket" }.filter(HostFile.exists)
-  }
-
-  /// The servers that answer.
-  func liveServers() -> [RunningServer] {
-    sockets().compactMap { socket in try? RunningServer(socket: socket) }
+extension ServerDirectories {
+  /// The servers of this user that answer; what others left, or have not yet furnished, is passed over.
+  static var liveServers: [RunningServer] {
+    HostFile.names(in: base).map { "\(base)/\($0)/\(DeviceTable.socketName)" }
+      .filter(HostFile.exists).compactMap { try? RunningServer(socket: $0) }
   }
 }

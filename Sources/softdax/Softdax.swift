@@ -18,15 +18,36 @@ struct Softdax: ParsableCommand {
   static func main() {
     do {
       var command = try parseAsRoot()
+      if let run = command as? Run, try explain(run) { return }
       try command.run()
     } catch let failure as CommandFailure {
       printError("softdax: \(failure.description)")
       Glibc.exit(failure.status)
+    } catch let status as ExitCode {
+      Glibc.exit(status.rawValue)
     } catch {
-      // Usage errors, --help and exit statuses are the argument parser's; anything else is ours to word.
-      guard exitCode(for: error) == .failure, !(error is ExitCode) else { exit(withError: error) }
-      printError("softdax: \(error)")
-      Glibc.exit(1)
+      let status = exitCode(for: error)
+      // --help and --version.
+      if status.isSuccess { exit(withError: error) }
+      // One line, as for every other failure; the argument parser would add the usage.
+      let isUsage = status == .validationFailure
+      let what = isUsage ? message(for: error) : "\(error)"
+      let line = what.split(whereSeparator: \.isNewline).joined(separator: " ")
+      printError("softdax: \(line)" + (isUsage ? " (softdax --help, softdax help COMMAND)" : ""))
+      // As env(1): what the program of a run did is not to be confused with that.
+      let isRun = CommandLine.arguments.dropFirst().first == "run"
+      Glibc.exit(isRun ? Run.Status.own : isUsage ? status.rawValue : 1)
     }
+  }
+  /// What the parser leaves to `run`, whose program has options too: --help, and options that `run` does not have.
+  ///
+  /// - Returns: whether it was a question, and is answered.
+  private static func explain(_ run: Run) throws -> Bool {
+    guard let word = run.command.first, word.hasPrefix("-"), word != "--" else { return false }
+    guard word == "--help" || word == "-h" else {
+      throw ValidationError("run has no option \(word); before a program of that name write --")
+    }
+    print(helpMessage(for: Run.self))
+    return true
   }
 }

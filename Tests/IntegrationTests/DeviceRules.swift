@@ -1,4 +1,4 @@
-import TestSupport
+internal import TestSupport
 import Testing
 
 /// Device-dax as the kernel has it, asked by real processes. Each program of Tests/Programs says in one line what it found wrong.
@@ -16,6 +16,7 @@ import Testing
   /// Catches bookkeeping by descriptor number, hangs in fork and exec, mappings that lose their registration.
   @Test(arguments: [
     "descriptors", "remap-ops", "sync-map", "syscall-buffer", "fork-while-faulting",
+    "exec-environment", "many-threads",
   ])
   func `mappings survive what programs do to them`(program: String) throws {
     for options in [["--size", "64M"], ["--size", "64M", "--align", "4k"]] {
@@ -26,13 +27,21 @@ import Testing
     }
   }
 
+  /// Catches a call that shows the session directory, a regular file, or the host's half of a folder alone.
+  @Test func `every call that takes a path sees a character device`() throws {
+    for options in [["--size", "64M"], ["--device", "size=8M,align=4k", "--device", "size=64M"]] {
+      let result = try Softdax.run(options, [Project.program("paths"), "/dev/dax0.0"])
+      #expect(result.status == 0, "\(options): \(result.all)")
+    }
+  }
+
   /// Catches two insertions, or two references, for one page.
   @Test func `64 threads that touch one page cause exactly one insertion`() throws {
     let result = try Softdax.run(
       ["--size", "64M", "--align", "4k", "--report"],
       [Project.program("one-page-64-threads"), "/dev/dax0.0"])
     #expect(result.status == 0, "\(result.all)")
-    #expect(result.err.contains(": 1 pages of 4k inserted"), "\(result.all)")
+    #expect(result.err.contains(": 1 page of 4k inserted"), "\(result.all)")
   }
 
   /// Catches a medium behind which the same program behaves differently.

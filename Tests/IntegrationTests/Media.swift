@@ -1,4 +1,4 @@
-import TestSupport
+internal import TestSupport
 import Testing
 
 /// Where the bytes live, and that they stay there.
@@ -10,7 +10,7 @@ import Testing
     let medium = ["--medium", folder.path + "/pmem", "--size", "64M"]
     let script = """
       head -c 4194304 /dev/urandom > \(folder.path)/in
-      daxio -i \(folder.path)/in -o /dev/dax0.0 -k 8M -l 4M
+      daxio -i \(folder.path)/in -o /dev/dax0.0 -s 8M -l 4M
       """
     let written = try Softdax.run(medium, ["sh", "-c", script])
     #expect(written.status == 0, "\(written.all)")
@@ -36,7 +36,7 @@ import Testing
         "sh", "-c",
         """
         daxctl list | grep -c chardev | grep -qx 2 && ndctl list -N | grep -c devdax | grep -qx 2 &&
-        head -c 2097152 /dev/urandom > /tmp/softdax-in.$$ && cat /tmp/softdax-in.$$ | daxio -i - -o /dev/dax0.0 -l 2M &&
+        head -c 2097152 /dev/urandom > /tmp/softdax-in.$$ && daxio -i /tmp/softdax-in.$$ -o /dev/dax0.0 -l 2M &&
         daxio -z -o /dev/dax1.0 -l 4K && daxio -i /dev/dax0.0 -l 2M -o /tmp/softdax-out.$$ &&
         cmp /tmp/softdax-in.$$ /tmp/softdax-out.$$; status=$?; rm -f /tmp/softdax-in.$$ /tmp/softdax-out.$$; exit $status
         """,

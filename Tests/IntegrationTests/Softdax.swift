@@ -1,4 +1,4 @@
-import TestSupport
+internal import TestSupport
 
 /// `softdax` as a user starts it.
 enum Softdax {
@@ -59,5 +59,18 @@ struct ServiceError: Error { let message: String }
 enum Fio {
   static func words(_ options: [String]) -> [String] {
     ["fio", "--ioengine=dev-dax", "--filename=/dev/dax0.0", "--name=t"] + options
+  }
+}
+
+extension String {
+  /// How often `part` is in it.
+  func components(_ part: String) -> Int {
+    var count = 0
+    var rest = self[...]
+    while let found = rest.firstRange(of: part) {
+      count += 1
+      rest = rest[found.upperBound...]
+    }
+    return count
   }
 }

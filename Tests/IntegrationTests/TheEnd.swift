@@ -1,5 +1,5 @@
-import LinuxSys
-import TestSupport
+internal import LinuxSys
+internal import TestSupport
 import Testing
 
 /// After the last workload has gone nothing is left: no reference, no mapping, no thread, no descriptor.
@@ -31,10 +31,10 @@ import Testing
     for _ in 0..<5 {
       let storm = try service.start([Project.program("fault-storm"), "/dev/dax0.0"])
       Pause.milliseconds(150)
-      let children = try Program.run([
-        "sh", "-c", "pkill -KILL -P \(storm.identifier); wait",
+      let killed = try Program.run([
+        "sh", "-c", "kill -KILL $(cat /proc/\(storm.identifier)/task/*/children)",
       ])
-      _ = children
+      #expect(killed.status == 0, "\(killed.all)")
       let ending = try storm.wait()
       #expect(ending.status == 137, "\(ending.all)")
     }
@@ -75,6 +75,22 @@ import Testing
       ])
     #expect(result.status == 0, "\(result.all)")
     #expect(result.err.contains("still has the device mapped"), "\(result.all)")
+  }
+
+  /// Catches a workload that hangs, or goes on with pages nobody counts, when its server is gone.
+  @Test(arguments: [9, 15] as [Int32], [[], ["--medium", "/var/tmp"]])
+  func `a server that goes takes the device along, as unbinding the driver does`(
+    signal: Int32, medium: [String]
+  ) throws {
+    let folder = try Scratch(in: medium.last ?? "/tmp")
+    let options = medium.isEmpty ? [] : ["--medium", folder.path + "/pmem"]
+    let service = try Service(["--size", "64M"] + options)
+    let program = try service.start([Project.program("server-gone"), "/dev/dax0.0"])
+    try #require(program.waitForOutput("ready"), "\(program.complained)")
+    service.program.send(signal: signal)
+    _ = try service.program.wait()
+    let ending = try program.wait(seconds: 20)
+    #expect(ending.status == 0, "\(ending.all)")
   }
 
   /// Catches files that nobody removes.

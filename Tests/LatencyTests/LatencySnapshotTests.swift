@@ -1,4 +1,4 @@
-import Latency
+internal import Latency
 import Testing
 
 @Suite struct `a latency snapshot` {

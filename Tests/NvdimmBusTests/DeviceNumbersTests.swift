@@ -1,5 +1,5 @@
-import Foundation
-import NvdimmBus
+internal import Foundation
+internal import NvdimmBus
 import Testing
 
 @Suite struct `device numbers` {

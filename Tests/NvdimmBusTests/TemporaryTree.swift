@@ -1,5 +1,5 @@
-import Foundation
-import NvdimmBus
+internal import Foundation
+internal import NvdimmBus
 
 /// A tree on disk for one test; gone with it.
 final class TemporaryTree {

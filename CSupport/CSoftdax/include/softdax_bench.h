@@ -39,7 +39,6 @@ struct sd_bench_figures { /* times in ns, for one page */
 
 /* A memfd of that size whose pages all exist and are mapped nowhere; huge_shift 0, 21 or 30. */
 int sd_bench_memfd(uint64_t bytes, int huge_shift);
-void sd_bench_close(int fd);
 
 /* One pass in a child of this process, against `memfd`, with the C loop.  program: what implements the hidden command
  * that calls sd_bench_workload(). */

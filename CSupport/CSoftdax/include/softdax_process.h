@@ -19,8 +19,11 @@ int sd_cpu_mask(struct sd_cpu_mask *mask);
 int sd_set_cpu_mask(const struct sd_cpu_mask *mask);
 void sd_name_thread(const char *name); /* at most 15 bytes */
 
-/* Makes `thread` return from a blocking system call with -EINTR: a real-time signal with an empty handler and no SA_RESTART.
- * A call not yet begun is not interrupted: repeat until the thread says that it saw the request. */
+/* Unblocks the signal of sd_interrupt_thread() in the calling thread.  A thread inherits its creator's mask, and a thread
+ * pool's threads block everything: what is sent to such a thread piles up, up to RLIMIT_SIGPENDING of the whole user. */
+void sd_accept_interruptions(void);
+/* Makes `thread`, which accepts that, return from a blocking system call with -EINTR: a real-time signal with an empty handler
+ * and no SA_RESTART.  A call not yet begun is not interrupted: repeat until the thread says that it saw the request. */
 int sd_interrupt_thread(pthread_t thread);
 
 /* Blocks the signals that `softdax run` takes from a signalfd, in the calling thread and those it starts; *saved: the old mask. */

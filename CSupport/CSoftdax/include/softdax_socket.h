@@ -12,8 +12,10 @@
 
 /* A listening socket at `path`, mode 0600.  -EADDRINUSE: something is there; -ENAMETOOLONG: over 107 bytes. */
 int sd_socket_listen(const char *path, int backlog);
-int sd_socket_connect(const char *path);
-/* Blocks; the new descriptor is close-on-exec.  -EINVAL: the listener was shut down. */
+/* From then on connecting, sending and receiving fail with -EAGAIN after that many seconds without progress; 0: never. */
+int sd_socket_connect(const char *path, int seconds);
+/* Blocks, also while this process or the host has no descriptor left; the new one is close-on-exec.  -EINVAL: the listener
+ * was shut down. */
 int sd_socket_accept(int listener);
 
 /* One whole message, with descriptor `pass` unless it is -1.  Never raises SIGPIPE. */

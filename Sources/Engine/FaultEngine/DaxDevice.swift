@@ -49,9 +49,12 @@ public final class DaxDevice: Sendable {
       storage: descriptors)
   }
 
-  /// Notes an answered fault of `folios` new page-table entries.
+  /// Notes a fault; before its page is visible, so that who sees the page sees the count.
   @inline(__always)
   func noteFault() { faulted.add(1, ordering: .relaxed) }
+
+  /// The fault noted will be looked at again, and noted then.
+  func forgetFault() { faulted.subtract(1, ordering: .relaxed) }
 
   @inline(__always)
   func noteInserted(_ folios: Int) { inserted.add(UInt64(folios), ordering: .relaxed) }

@@ -107,6 +107,7 @@ extension Workload {
           if !usesAgent.load(ordering: .relaxed) {
             state.space.retract(device: index, address: start, length: length)
             device.putBack(folios)
+            device.forgetFault()
           }
           return .agent(AgentWork(decision: decision, counted: counted))
         }
@@ -117,6 +118,7 @@ extension Workload {
         case .again:
           state.space.retract(device: index, address: start, length: length)
           device.putBack(folios)
+          device.forgetFault()
           return .again
         case .failed(let errno):
           state.space.retract(device: index, address: start, length: length)
@@ -131,6 +133,7 @@ extension Workload {
         if device.medium.insertion == .continued,
           case .again = install(device, 0..<0, start, length, isMissing: isMissing)
         {
+          device.forgetFault()
           return .again
         }
         try? userfaultfd.wake(address: start, length: length)

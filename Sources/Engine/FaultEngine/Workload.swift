@@ -84,8 +84,7 @@ public final class Workload: Sendable {
       address: address, length: length, offset: offset, on: dax.geometry)
     let continued = dax.medium.insertion == .continued
     if !continued { usesAgent.store(true, ordering: .sequentiallyConsistent) }
-    try state.withLock { state throws(Errno) in
-      guard !state.ended else { throw .noSuchProcess }
+    try whenUnchanging { state throws(Errno) in
       // Faults that come between the two wait for the lock.
       try userfaultfd.register(address: address, length: length, minor: continued)
       do throws(Errno) {
@@ -113,10 +112,8 @@ public final class Workload: Sendable {
   public func begin(
     _ change: Change, address: UInt64, length: UInt64, scratch: UInt64, id: UInt64
   ) throws(Errno) -> ChangePlan {
-    let plan = try withAgentTurn { () throws(Errno) in
-      try state.withLock { state throws(Errno) in
-        try state.space.begin(change, address: address, length: length, id: id)
-      }
+    let plan = try whenUnchanging { state throws(Errno) in
+      try state.space.begin(change, address: address, length: length, id: id)
     }
     if scratch != 0 && plan.effect == .perform {
       do throws(Errno) {
@@ -151,6 +148,29 @@ public final class Workload: Sendable {
       return state.waiting
     }
     for address in waiting { answer(address, isMissing: true, since: Clock.now()) }
+  }
+
+  /// Runs `body` under both locks, again and again as long as it throws EAGAIN: another change of its range is not complete, and is in
+  /// the hands of another thread of the same workload.
+  ///
+  /// - Throws: What `body` throws, but for EAGAIN; ESRCH when the workload ends meanwhile.
+  private func whenUnchanging<Result>(
+    _ body: (inout State) throws(Errno) -> Result
+  ) throws(Errno) -> Result {
+    while true {
+      do throws(Errno) {
+        return try withAgentTurn { () throws(Errno) in
+          try state.withLock { state throws(Errno) in
+            guard !state.ended else { throw .noSuchProcess }
+            return try body(&state)
+          }
+        }
+      } catch .resourceTemporarilyUnavailable where !stopping.load(ordering: .relaxed) {
+        Pause.short()
+      } catch .resourceTemporarilyUnavailable {
+        throw .noSuchProcess
+      }
+    }
   }
 
   // MARK: The end

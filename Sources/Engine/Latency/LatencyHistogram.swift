@@ -1,4 +1,4 @@
-import Synchronization
+internal import Synchronization
 
 /// Counts latencies, from any number of threads at once, without a lock.
 ///

@@ -1,4 +1,4 @@
-import Histogram
+internal import Histogram
 
 /// The unit of exported values.
 public enum LatencyUnit: String, Sendable, CaseIterable {

@@ -58,7 +58,9 @@ private func withCStrings<Result>(
     unsafe copy.initialize(from: bytes, count: bytes.count)
     return unsafe copy
   }
-  defer { unsafe copies.forEach { unsafe $0.deallocate() } }
+  defer {
+    for index in strings.indices { unsafe copies[index].deallocate() }
+  }
   var array: [UnsafeMutablePointer<CChar>?] = unsafe copies
   unsafe array.append(nil)
   return unsafe array.withUnsafeBufferPointer { unsafe body($0.baseAddress!) }

@@ -9,9 +9,13 @@ public struct Connection: ~Copyable, Sendable {
 
   public init(adopting descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
 
-  /// - Throws: `.connectionRefused`, `.noSuchFileOrDirectory`: no server there.
-  public init(to path: String) throws(Errno) {
-    descriptor = OwnedDescriptor(adopting: try checked(unsafe sd_socket_connect(path)))
+  /// - Parameter patience: seconds after which a peer that does not answer is given up; 0 waits for ever.
+  /// - Throws: `.connectionRefused`, `.noSuchFileOrDirectory`: no server there; `.timedOut`.
+  public init(to path: String, patience: Int32 = 0) throws(Errno) {
+    let result = unsafe sd_socket_connect(path, patience)
+    descriptor = OwnedDescriptor(
+      adopting: try checked(
+        result == -Errno.wouldBlock.rawValue ? -Errno.timedOut.rawValue : result))
   }
 
   /// The process at the other end, as the kernel knows it. Source: SO_PEERCRED in `unix(7)`.

@@ -33,6 +33,7 @@ public final class WorkerThread: Sendable {
       { argument in
         let start = unsafe Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
         unsafe sd_name_thread(start.name)
+        sd_accept_interruptions()
         start.body()
         return nil
       }, start.toOpaque())

@@ -29,6 +29,8 @@ public final class FileMedium: Medium {
       }
     } catch .noSuchFileOrDirectory where size == nil {
       throw .sizeMissing(path)
+    } catch .isDirectory {
+      throw .notRegular(path: path)
     } catch {
       throw .system(call: "open", path: path, error)
     }

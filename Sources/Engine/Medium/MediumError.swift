@@ -9,7 +9,8 @@ public enum MediumError: Error, Sendable {
   case notRegular(path: String)
   case inUse(path: String)
   case noSpace(path: String, available: UInt64, needs: UInt64)
-  case noHugePages(pageBytes: UInt64, needs: UInt64, free: UInt64)
+  /// `total`: pages in the pool now, free or not.
+  case noHugePages(pageBytes: UInt64, needs: UInt64, free: UInt64, total: UInt64)
   case pagesLargerThanAlignment(path: String, pageBytes: UInt64, alignment: UInt64)
   case system(call: String, path: String, Errno)
   case device(String)
@@ -36,16 +37,27 @@ extension MediumError: CustomStringConvertible {
         "\(path) is in use by another softdax server; stop that one (softdax list finds it) or name another file"
     case .noSpace(let path, let available, let needs):
       return "\(path): its filesystem has \(available) bytes free, the device needs \(needs)"
-    case .noHugePages(let pageBytes, let needs, let free):
+    case .noHugePages(let pageBytes, let needs, let free, let total):
       return
-        "\(needs) huge pages of \(pageBytes >> 20) MiB needed, \(free) free; reserve them: echo \(needs) > "
-        + "/sys/kernel/mm/hugepages/hugepages-\(pageBytes >> 10)kB/nr_hugepages"
+        "\(needs) huge pages of \(pageBytes >> 20) MiB needed, \(free) free; reserve them: "
+        + "echo \(total - free + needs) > /sys/kernel/mm/hugepages/hugepages-\(pageBytes >> 10)kB/nr_hugepages"
     case .pagesLargerThanAlignment(let path, let pageBytes, let alignment):
       return
         "\(path) has pages of \(pageBytes) bytes, larger than the alignment \(alignment); use --align \(pageBytes)"
     case .system(let call, let path, let errno):
-      return "\(call) \(path): \(errno)"
+      return "\(call) \(path): \(errno)" + (Self.remedy(errno).map { "; \($0)" } ?? "")
     case .device(let text): return text
+    }
+  }
+
+  private static func remedy(_ errno: Errno) -> String? {
+    switch errno {
+    case .permissionDenied, .notPermitted:
+      "give yourself read and write access, or name another file"
+    case .noSuchFileOrDirectory: "make the directory first, or name another file"
+    case .readOnlyFileSystem: "name a file on a filesystem that can be written"
+    case .invalidArgument, .fileTooLarge: "give a smaller --size"
+    default: nil
     }
   }
 }

@@ -33,9 +33,11 @@ public final class MemoryMedium: Medium {
     kind = .hugetlb
     pageBytes = pages.bytes
     let needed = size / pages.bytes
+    let pool = HugePagePool(pages)
+    let (free, total) = (pool.free, pool.total)
     let shortage = MediumError.noHugePages(
-      pageBytes: pages.bytes, needs: needed, free: HugePagePool(pages).free)
-    guard HugePagePool(pages).free >= needed else { throw shortage }
+      pageBytes: pages.bytes, needs: needed, free: min(free, total), total: total)
+    guard free >= needed else { throw shortage }
     do throws(Errno) {
       file = try OwnedDescriptor.memfd(name: name, size: size, hugePageBytes: pages.bytes)
       try file.allocate(offset: 0, length: size)

@@ -1,5 +1,5 @@
-import Glibc
-import SystemPackage
+internal import Glibc
+internal import SystemPackage
 
 /// The few system calls on paths that this room needs; `unsafe` is here only.
 enum Files {

@@ -194,8 +194,12 @@ extension Server {
       guard case .changed(let changed)? = try conversation.channel.receive(passed: &none) else {
         throw .unexpected(type: 0)
       }
+      // madvise() zaps what is mapped, and then says ENOMEM if not everything was.
+      let isDone =
+        changed.error == 0
+        || change.operation == .zap && -changed.error == Errno.noMemory.rawValue
       workload.complete(
-        id: conversation.identifier, succeeded: changed.error == 0,
+        id: conversation.identifier, succeeded: isDone,
         newAddress: changed.address, newLength: changed.length)
       try conversation.channel.send(.done(error: 0))
     } catch {

@@ -1,4 +1,5 @@
 public import FaultEngine
+internal import Latency
 internal import LinuxSys
 public import Logging
 internal import Medium
@@ -54,6 +55,10 @@ public final class Server: Sendable {
     guard options.devices.count <= DeviceTable.maximumDevices else {
       throw .tooManyDevices(options.devices.count)
     }
+    if let cpu = options.cpu {
+      do { try Placement.pinned(to: cpu) {} } catch { throw .cpu(cpu) }
+    }
+    Clock.calibrate()
     try Self.checkUserfaultfd()
     let media = try Self.openMedia(options.devices)
     let bus: EmulatedBus

@@ -11,6 +11,7 @@ public enum ServerError: Error {
   case socketNameTooLong(String)
   case userfaultfd(Errno)
   case userfaultfdFeatures
+  case cpu(Int)
   case system(call: String, path: String, Errno)
 }
 
@@ -31,6 +32,8 @@ extension ServerError: CustomStringConvertible {
         + "to /dev/userfaultfd; in a container its seccomp profile must allow it"
     case .userfaultfdFeatures:
       "this kernel's userfaultfd lacks minor faults on shmem: Linux 5.14 or later is needed; softdax check lists it"
+    case .cpu(let cpu):
+      "CPU \(cpu) is not one that this process may run on; taskset -p $$ shows which are"
     case .system(let call, let path, let errno): "\(call) \(path): \(errno)"
     }
   }

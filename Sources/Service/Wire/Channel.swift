@@ -11,9 +11,9 @@ public struct Channel: ~Copyable, Sendable {
   public init(_ connection: consuming Connection) { self.connection = connection }
 
   /// - Throws: `.disconnected` when no server listens at `path`.
-  init(to path: String) throws(WireError) {
+  init(to path: String, patience: Int32) throws(WireError) {
     do throws(Errno) {
-      connection = try Connection(to: path)
+      connection = try Connection(to: path, patience: patience)
     } catch {
       throw .disconnected(error.rawValue)
     }
@@ -81,6 +81,8 @@ public struct Channel: ~Copyable, Sendable {
       return count == 0 ? nil : buffer[..<count]
     } catch .messageTooLong {
       throw .malformed(type: 0, bytes: buffer.count + 1)
+    } catch .wouldBlock {
+      throw .disconnected(Errno.timedOut.rawValue)
     } catch {
       throw .disconnected(error.rawValue)
     }

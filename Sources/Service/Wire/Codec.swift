@@ -54,6 +54,15 @@ enum Codec {
     return (front, entries)
   }
 
+  /// The error of an SD_DONE: 0 or -errno, so that it can be negated.
+  static func doneError(_ bytes: ArraySlice<UInt8>) throws(WireError) -> Int32 {
+    let done = try exactly(sd_done.self, bytes)
+    guard (-4095...0).contains(done.error) else {
+      throw .malformed(type: done.header.type, bytes: bytes.count)
+    }
+    return done.error
+  }
+
   static func header(_ type: sd_type) -> sd_header {
     sd_header(
       magic: SD_WIRE_MAGIC, version: UInt16(SD_WIRE_VERSION), type: UInt16(type.rawValue))

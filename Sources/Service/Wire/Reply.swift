@@ -149,7 +149,7 @@ extension Reply {
     }
     switch sd_type(rawValue: UInt32(type)) {
     case SD_DONE:
-      self = .done(error: try Codec.exactly(sd_done.self, bytes).error)
+      self = .done(error: try Codec.doneError(bytes))
     case SD_SERVER:
       self = .server(ServerInfo(try Codec.exactly(sd_server.self, bytes)))
     case SD_DEVICE:

@@ -173,7 +173,7 @@ extension Request {
       }
       self = .getLatency(device: Int(m.device), kind, first: m.first)
     case SD_DONE:
-      self = .done(error: try Codec.exactly(sd_done.self, bytes).error)
+      self = .done(error: try Codec.doneError(bytes))
     default:
       throw .unexpected(type: type)
     }

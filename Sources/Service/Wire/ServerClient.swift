@@ -7,7 +7,11 @@ public final class ServerClient {
   private let channel: Channel
 
   /// - Throws: `.disconnected` when no server listens at `socket`.
-  public init(socket: String) throws(WireError) { channel = try Channel(to: socket) }
+  ///
+  /// - Parameter patience: seconds after which a server that does not answer counts as none; it may be stopped, or hang.
+  public init(socket: String, patience: Int32 = 5) throws(WireError) {
+    channel = try Channel(to: socket, patience: patience)
+  }
 
   public func server() throws(WireError) -> ServerInfo {
     guard case .server(let info) = try channel.ask(.getServer) else {
@@ -44,6 +48,7 @@ public final class ServerClient {
       else { throw .unexpected(type: 0) }
       all += pages
       if next == 0 || (count != 0 && next >= first + count) { return all }
+      guard next > from else { throw .unexpected(type: 0) }
       from = next
     }
   }
@@ -58,6 +63,7 @@ public final class ServerClient {
       else { throw .unexpected(type: 0) }
       if all == nil { all = part } else { all?.merge(part) }
       if next == 0 { return all! }
+      guard next > first else { throw .unexpected(type: 0) }
       first = next
     }
   }

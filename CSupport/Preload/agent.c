@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agent.c - the thread that stands for the server in this process.
+ *
+ * It maps what only the process itself can map, and its connection is how the server learns that the process is gone.
+ * It has a descriptor table of its own (no CLONE_FILES): the program's close_range() cannot reach what it holds, and the
+ * program never sees it.  It shares the starter's thread-local storage, so nothing here may use libc, errno or a stack
+ * protector; it is built without one.  All its signals are blocked.
+ */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "core.h"
+
+#ifndef UFFD_USER_MODE_ONLY /* 5.11 */
+#define UFFD_USER_MODE_ONLY 1
+#endif
+#ifndef USERFAULTFD_IOC_NEW /* 6.1 */
+#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
+#endif
+
+#define STACK_BYTES 65536ul
+#define GUARD_BYTES 4096ul
+
+enum state { NONE, STARTING, RUNNING };
+enum answer { PENDING, ATTACHED, REFUSED };
+
+static struct {
+	uint32_t state;	 /* enum state, a futex */
+	uint32_t answer; /* enum answer, a futex: from the new thread to its starter */
+	uint32_t user_mode_only;
+	uint32_t tid; /* 0 when the thread is no more: the kernel clears and wakes it */
+	int32_t error;
+	uint64_t token;
+} agent;
+
+/* ------------------------------------------------------------------ in the agent */
+
+/* The whole table: files of the program that must not stay open because of us. */
+static void close_everything(void)
+{
+	struct rlimit limit = { 1024, 1024 };
+
+	if (!sd_failed(SD_RAW3(SYS_close_range, 0, ~0u, 0)))
+		return;
+	SD_RAW4(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit);
+	for (unsigned fd = 0; fd < limit.rlim_cur && fd < 1u << 20; fd++)
+		sd_raw_close((int)fd);
+}
+
+static long open_userfaultfd(uint32_t *user_mode_only)
+{
+	long fd = SD_RAW1(SYS_userfaultfd, O_CLOEXEC);
+
+	*user_mode_only = 0;
+	if (fd != -EPERM)
+		return fd;
+
+	long node = SD_RAW4(SYS_openat, AT_FDCWD, "/dev/userfaultfd", O_RDWR | O_CLOEXEC, 0);
+
+	if (node >= 0) {
+		fd = SD_RAW3(SYS_ioctl, node, USERFAULTFD_IOC_NEW, O_CLOEXEC);
+		sd_raw_close((int)node);
+		if (fd >= 0)
+			return fd;
+	}
+	*user_mode_only = 1;
+	fd = SD_RAW1(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	return fd == -EINVAL ? -EPERM : fd;
+}
+
+/* Connects and introduces the process; the descriptor of the connection. */
+static long introduce(long userfaultfd, uint64_t *token)
+{
+	struct sd_attach attach = { .header = sd_header_of(SD_ATTACH) };
+	struct sd_attached attached;
+	int fd = (int)SD_RAW3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int passed;
+	long result;
+
+	if (fd < 0)
+		return fd;
+	attach.pid = (int32_t)SD_RAW0(SYS_getpid);
+	attach.flags = agent.user_mode_only ? SD_ATTACH_USER_MODE_ONLY : 0;
+
+	/* The name that people know the process by is its first thread's. */
+	long comm = SD_RAW4(SYS_openat, AT_FDCWD, "/proc/self/comm", O_RDONLY | O_CLOEXEC, 0);
+
+	if (comm >= 0) {
+		result = SD_RAW3(SYS_read, comm, attach.command, sizeof attach.command - 1);
+		for (long index = 0; index < result; index++)
+			if (attach.command[index] == '\n')
+				attach.command[index] = 0;
+		sd_raw_close((int)comm);
+	}
+
+	result = sd_connect(fd);
+	if (!sd_failed(result))
+		result = sd_send_message(fd, &attach, sizeof attach, (int)userfaultfd);
+	if (!sd_failed(result)) {
+		result = sd_receive_message(fd, &attached, sizeof attached, 0, &passed);
+		if (result != sizeof attached || attached.header.type != SD_ATTACHED)
+			result = sd_failed(result) ? result : -EPIPE;
+		else
+			result = attached.error;
+	}
+	if (sd_failed(result)) {
+		sd_raw_close(fd);
+		return result;
+	}
+	*token = attached.token;
+	return fd;
+}
+
+/* Obeys the server until it closes the connection. */
+static void serve(int fd)
+{
+	int devices[SD_MAX_DEVICES];
+	union {
+		struct sd_header header;
+		struct sd_device_fd device;
+		struct sd_insert insert;
+	} command;
+
+	for (unsigned index = 0; index < SD_MAX_DEVICES; index++)
+		devices[index] = -1;
+	for (;;) {
+		int passed;
+		long got = sd_receive_message(fd, &command, sizeof command, 0, &passed);
+
+		if (got <= 0)
+			return;
+		if (got == sizeof command.device && command.header.type == SD_DEVICE_FD && command.device.device < SD_MAX_DEVICES) {
+			sd_raw_close(devices[command.device.device]);
+			devices[command.device.device] = passed;
+			continue;
+		}
+		sd_raw_close(passed);
+
+		struct sd_done done = { .header = sd_header_of(SD_DONE), .error = -EPROTO };
+
+		if (got == sizeof command.insert && command.header.type == SD_INSERT && command.insert.device < SD_MAX_DEVICES) {
+			const struct sd_insert *insert = &command.insert;
+			long result;
+
+			if (insert->beyond)
+				result = sd_map_nothing(insert->address, insert->length, (int)insert->protection);
+			else
+				result = sd_raw_mmap(insert->address, insert->length, (int)insert->protection,
+						     MAP_SHARED | MAP_FIXED, devices[insert->device], insert->offset);
+			done.error = sd_failed(result) ? (int32_t)result : 0;
+		}
+		if (sd_failed(sd_send_message(fd, &done, sizeof done, -1)))
+			return;
+	}
+}
+
+static void leave(void)
+{
+	for (;;)
+		SD_RAW1(SYS_exit, 0);
+}
+
+static void tell_starter(enum answer answer)
+{
+	__atomic_store_n(&agent.answer, answer, __ATOMIC_RELEASE);
+	sd_futex_wake(&agent.answer);
+}
+
+static void run(void)
+{
+	close_everything();
+	SD_RAW2(SYS_prctl, PR_SET_NAME, "softdax-agent");
+
+	long userfaultfd = open_userfaultfd(&agent.user_mode_only);
+	long fd = sd_failed(userfaultfd) ? userfaultfd : introduce(userfaultfd, &agent.token);
+
+	if (sd_failed(fd)) {
+		agent.error = (int32_t)fd;
+		if (sd_failed(userfaultfd))
+			agent.user_mode_only = 2; /* says which of the two it was */
+		tell_starter(REFUSED);
+		leave();
+	}
+	tell_starter(ATTACHED);
+	/* Our copy of the userfaultfd stays open: should the server die, threads that wait for a page go on waiting until the
+	 * windows are revoked, and do not find memory that nobody guards. */
+	serve((int)fd);
+	sd_revoke_windows();
+	sd_raw_close((int)userfaultfd);
+	leave();
+}
+
+/* ------------------------------------------------------------------ in the starter */
+
+static void explain(long error, bool no_userfaultfd)
+{
+	const char *consequence = "; /dev/dax* cannot be mapped\n";
+
+	if (no_userfaultfd && (error == -EPERM || error == -ENOSYS))
+		sd_say("softdax: this process may not use userfaultfd (a container's seccomp filter, or a kernel without it)",
+		       consequence, "softdax: 'softdax check' says what this host offers and how to allow it\n", NULL);
+	else if (no_userfaultfd)
+		sd_say("softdax: cannot open a userfaultfd (out of descriptors or memory?)", consequence, NULL);
+	else if (error == -EINVAL)
+		sd_say("softdax: the userfaultfd of this kernel lacks features (Linux 5.14 has them)", consequence, NULL);
+	else
+		sd_say("softdax: the server that provides the devices has gone, or refuses this process", consequence, NULL);
+}
+
+/* One thread at a time; quiet. */
+static long start(void)
+{
+	static bool explained;
+	long place = sd_raw_mmap(0, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+
+	if (sd_failed(place))
+		return place;
+	SD_RAW3(SYS_mprotect, place, GUARD_BYTES, PROT_NONE);
+	SD_RAW3(SYS_madvise, place, STACK_BYTES, MADV_DONTFORK);
+
+	/* Open and read now what the agent could not: the table is read with libc's help. */
+	sd_directory();
+	agent.answer = PENDING;
+	agent.tid = 1;
+
+	long tid = sd_raw_thread(CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID,
+				 (uintptr_t)place + STACK_BYTES, run, &agent.tid);
+
+	if (sd_failed(tid)) {
+		sd_raw_munmap((uintptr_t)place, STACK_BYTES);
+		return tid;
+	}
+	while (__atomic_load_n(&agent.answer, __ATOMIC_ACQUIRE) == PENDING)
+		sd_futex_wait(&agent.answer, PENDING);
+	if (agent.answer == ATTACHED)
+		return 0;
+
+	/* The kernel's wake-up for CLONE_CHILD_CLEARTID is a shared one. */
+	while (__atomic_load_n(&agent.tid, __ATOMIC_ACQUIRE) != 0)
+		SD_RAW4(SYS_futex, &agent.tid, 0 /* FUTEX_WAIT */, 1, 0);
+	sd_raw_munmap((uintptr_t)place, STACK_BYTES);
+	if (!explained)
+		explain(agent.error, agent.user_mode_only == 2);
+	explained = true;
+	agent.user_mode_only = 0;
+	return agent.error == -EINVAL || agent.error == -ENOSYS ? -EPERM : sd_server_gone(agent.error) ? -ENXIO : agent.error;
+}
+
+long sd_attach_process(uint64_t *token)
+{
+	for (;;) {
+		uint32_t state = NONE;
+
+		if (__atomic_load_n(&agent.state, __ATOMIC_ACQUIRE) == RUNNING) {
+			*token = agent.token;
+			return 0;
+		}
+		if (__atomic_compare_exchange_n(&agent.state, &state, STARTING, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
+			long result = start();
+
+			__atomic_store_n(&agent.state, sd_failed(result) ? NONE : RUNNING, __ATOMIC_RELEASE);
+			sd_futex_wake(&agent.state);
+			if (sd_failed(result))
+				return result;
+		} else if (state == STARTING) {
+			sd_futex_wait(&agent.state, STARTING);
+		}
+	}
+}
+
+uint64_t sd_token(void)
+{
+	return __atomic_load_n(&agent.state, __ATOMIC_ACQUIRE) == RUNNING ? agent.token : 0;
+}
+
+bool sd_user_mode_only(void)
+{
+	return sd_token() != 0 && agent.user_mode_only;
+}
+
+void sd_agent_after_fork(void)
+{
+	agent.state = NONE;
+	agent.token = 0;
+	agent.user_mode_only = 0;
+}

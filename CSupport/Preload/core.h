@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core.h - what the files about mappings share: windows, requests, the agent.
+ *
+ * Functions here return >= 0 or -errno and never touch errno.  "Quiet" means: every signal of the calling thread is
+ * blocked.  A lock is only ever held quiet, and never while waiting for the server.
+ */
+#ifndef SOFTDAX_CORE_H
+#define SOFTDAX_CORE_H
+
+#include "preload.h"
+#include "raw.h"
+
+/* ------------------------------------------------------------------ lock.c */
+
+struct sd_quiet {
+	uint64_t mask;
+};
+void sd_quiet_begin(struct sd_quiet *quiet);
+void sd_quiet_end(const struct sd_quiet *quiet);
+
+struct sd_lock {
+	uint32_t word; /* 0 free, 1 held, 2 held and waited for */
+};
+void sd_lock(struct sd_lock *lock); /* the caller is quiet */
+void sd_unlock(struct sd_lock *lock);
+void sd_futex_wait(uint32_t *word, uint32_t value);
+void sd_futex_wake(uint32_t *word);
+
+/* The one lock of this process's windows and of the descriptors that requests have open for a moment. */
+extern struct sd_lock sd_process_lock;
+
+/* One line on standard error, in pieces, the last one NULL. */
+void sd_say(const char *first, ...);
+
+/* ------------------------------------------------------------------ windows.c */
+
+#define SD_LEAVING 1u  /* a call that takes it away is under way */
+#define SD_DONTFORK 2u /* MADV_DONTFORK */
+
+struct sd_window_entry {
+	uintptr_t start;
+	uintptr_t end;
+	uint64_t offset; /* what `start` shows of the device */
+	uint32_t device;
+	uint8_t access;	    /* O_ACCMODE */
+	uint8_t protection; /* PROT_* */
+	uint8_t kind;	    /* enum sd_window */
+	uint8_t flags;
+};
+
+extern uintptr_t sd_lowest, sd_highest; /* every window lies between; read without the lock */
+
+/* The end of a range that a caller gave, rounded up to pages; the last address where it goes beyond. */
+static inline uintptr_t sd_range_end(uintptr_t start, size_t length)
+{
+	uintptr_t end;
+
+	if (__builtin_add_overflow(start, length, &end) || end > UINTPTR_MAX - 4095)
+		return UINTPTR_MAX;
+	return (end + 4095) & ~(uintptr_t)4095;
+}
+
+/* False: no byte of the range is in a window.  True: perhaps. */
+static inline bool sd_near_windows(uintptr_t start, size_t length)
+{
+	return start < __atomic_load_n(&sd_highest, __ATOMIC_RELAXED) &&
+	       sd_range_end(start, length) > __atomic_load_n(&sd_lowest, __ATOMIC_RELAXED);
+}
+
+bool sd_any_window(uintptr_t start, uintptr_t end);
+/* The first window, or part of one, in [start, end). */
+bool sd_next_window(uintptr_t start, uintptr_t end, struct sd_window_entry *part);
+/* The whole window at an address. */
+bool sd_window_at(uintptr_t address, struct sd_window_entry *window);
+/* Enters it, instead of what was there.  Once the server is gone, the memory itself is revoked as well. */
+long sd_add_window(const struct sd_window_entry *window);
+void sd_remove_windows(uintptr_t start, uintptr_t end);
+void sd_flag_windows(uintptr_t start, uintptr_t end, uint8_t flag, bool on);
+void sd_protect_windows(uintptr_t start, uintptr_t end, int protection);
+/* After mremap(). */
+void sd_move_windows(uintptr_t start, size_t old_length, uintptr_t target, size_t new_length);
+/* The server is gone: every window, and every one that is added later, becomes memory whose touch is SIGBUS. */
+void sd_revoke_windows(void);
+/* Memory whose touch is SIGBUS with BUS_ADRERR. */
+long sd_map_nothing(uintptr_t start, size_t length, int protection);
+/* In a forked child, before anything else; its lock is the parent's, held. */
+void sd_windows_after_fork(void);
+
+/* ------------------------------------------------------------------ request.c */
+
+struct sd_request {
+	int fd;
+};
+
+long sd_request_open(struct sd_request *request);
+long sd_request_send(struct sd_request *request, const void *message, size_t length);
+/* Waits for a message of that type and size; -EPROTO for any other. */
+long sd_request_receive(struct sd_request *request, uint16_t type, void *message, size_t length, int *passed);
+void sd_request_close(struct sd_request *request);
+/* Closes a descriptor that sd_request_receive() passed. */
+void sd_request_drop(int fd);
+/* Sends one message and waits for SD_DONE: its error, or why there was none. */
+long sd_request_done(const void *message, size_t length);
+/* Connects to the server, in whatever descriptor table the caller has. */
+long sd_connect(int fd);
+void sd_requests_after_fork(void);
+
+static inline struct sd_header sd_header_of(uint16_t type)
+{
+	return (struct sd_header){ SD_WIRE_MAGIC, SD_WIRE_VERSION, type };
+}
+
+long sd_send_message(int fd, const void *message, size_t length, int passed);
+/* One message; 0 at the end of the connection. */
+long sd_receive_message(int fd, void *message, size_t length, int flags, int *passed);
+
+/* Whether an error of a request says that there is no server any more (or not for this process). */
+static inline bool sd_server_gone(long error)
+{
+	switch (-error) {
+	case ENXIO: case EPIPE: case ECONNRESET: case ECONNREFUSED: case ENOENT: case EPROTO: case ENOTCONN:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* ------------------------------------------------------------------ agent.c */
+
+/* Names this address space to the server; starts the agent if there is none.  -errno: what mmap() fails with. */
+long sd_attach_process(uint64_t *token);
+/* The token, 0 without an agent. */
+uint64_t sd_token(void);
+/* Faults of system calls are not seen. */
+bool sd_user_mode_only(void);
+void sd_agent_after_fork(void);
+
+/* ------------------------------------------------------------------ change.c */
+
+struct sd_call {
+	struct sd_request request;
+	struct sd_change_plan plan;
+};
+
+enum sd_answer {
+	SD_PERFORM = 0,	 /* make the system call, then sd_change_end() */
+	SD_NOTHING = 1,	 /* it succeeds, nothing to be done */
+	SD_POPULATED = 2, /* the pages are there */
+	SD_ALONE = 3,	 /* no server: make the system call, and that is all */
+};
+
+/* Asks; negative: what the system call must fail with. */
+long sd_change_begin(struct sd_call *call, struct sd_change change);
+void sd_change_end(struct sd_call *call, long result, uintptr_t address, size_t length);
+
+/* The system calls, as the hooks and syscall() use them. */
+long sd_do_mmap(uintptr_t address, size_t length, int protection, int flags, int fd, uint64_t offset);
+long sd_do_munmap(uintptr_t address, size_t length);
+long sd_do_mprotect(uintptr_t address, size_t length, int protection, int key); /* key -2: mprotect() */
+long sd_do_madvise(uintptr_t address, size_t length, int advice);
+long sd_do_msync(uintptr_t address, size_t length, int flags);
+long sd_do_mremap(uintptr_t address, size_t old_length, size_t new_length, int flags, uintptr_t target);
+long sd_do_mlock(uintptr_t address, size_t length, int flags, bool has_flags);
+
+/* map.c: address space of that length, `congruence` modulo `alignment`, where nothing was; PROT_NONE. */
+long sd_reserve(size_t length, uint64_t alignment, uint64_t congruence, int flags);
+/* map.c: another window on what `window` shows from its start; `flags`: MAP_FIXED and the like. */
+long sd_map_again(const struct sd_window_entry *window, size_t length, int flags, uintptr_t address);
+/* move.c: moves a window of that kind as mremap() does. */
+long sd_move(uint8_t kind, uintptr_t start, size_t old_length, size_t new_length, int flags, uintptr_t target);
+/* advise.c: empties the page table of part of an anonymous window. */
+long sd_zap_anonymous(const struct sd_window_entry *window, uintptr_t start, uintptr_t end);
+/* advise.c: has the server insert what [start, end) shows of windows. */
+void sd_populate(uintptr_t start, uintptr_t end);
+
+/* ------------------------------------------------------------------ fork.c */
+
+/* Around anything that copies the process. */
+void sd_fork_prepare(void);
+void sd_fork_parent(void);
+void sd_fork_child(void);
+
+#endif

@@ -1,0 +1,105 @@
+internal import CWire
+internal import Latency
+internal import PmemBase
+
+@testable internal import Wire
+
+/// One message of each kind, every field with a value of its own.
+enum Example {
+  /// As the shim sends them, and what they mean.
+  static let requests: [(bytes: [UInt8], meaning: String)] = {
+    var attach = sd_attach()
+    attach.header = Codec.header(SD_ATTACH)
+    attach.pid = 4711
+    attach.flags = SD_ATTACH_USER_MODE_ONLY
+    Codec.put("fio", into: &attach.command)
+    let map = sd_map(
+      header: Codec.header(SD_MAP), token: .max, address: 2, length: 3, offset: 4, device: 5,
+      access: 6, protection: 7, flags: 8)
+    let mapped = sd_mapped(
+      header: Codec.header(SD_MAPPED), error: -12, reserved: 0, address: 2, length: 3)
+    let adopt = sd_adopt(
+      header: Codec.header(SD_ADOPT), token: 1, address: 2, length: 3, offset: 4, device: 5,
+      access: 6, protection: 7, reserved: 0)
+    let change = sd_change(
+      header: Codec.header(SD_CHANGE), token: 1, address: 2, length: 3, argument: 4, target: 5,
+      scratch: 6, operation: SD_MOVE.rawValue, flags: 8)
+    let changed = sd_changed(
+      header: Codec.header(SD_CHANGED), error: -22, reserved: 0, address: 2, length: 3)
+    let populate = sd_populate(
+      header: Codec.header(SD_POPULATE), token: 1, address: 2, length: 3)
+    let done = sd_done(header: Codec.header(SD_DONE), error: -5, reserved: 0)
+    let touches =
+      Codec.bytes(of: sd_touches(header: Codec.header(SD_TOUCHES), device: 2, count: 2))
+      + [(UInt32(9), UInt64(1)), (10, 3)].flatMap {
+        Codec.bytes(of: sd_bucket_count(bucket: $0.0, reserved: 0, count: $0.1))
+      }
+    let asked: [Request] = [
+      .getServer, .getDevice(3), .getPages(device: 1, first: 2, count: 3),
+      .getLatency(device: 1, .install, first: 2),
+    ]
+    return [
+      (
+        Codec.bytes(of: attach),
+        "\(Request.attach(Request.Attach(process: 4711, isUserModeOnly: true, command: "fio")))"
+      ),
+      (
+        Codec.bytes(of: map),
+        "\(Request.map(Request.Map(token: .max, address: 2, length: 3, offset: 4, device: 5, access: 6, protection: 7, flags: 8)))"
+      ),
+      (
+        Codec.bytes(of: mapped),
+        "\(Request.mapped(Request.Mapped(error: -12, address: 2, length: 3)))"
+      ),
+      (
+        Codec.bytes(of: adopt),
+        "\(Request.adopt(Request.Adopt(token: 1, address: 2, length: 3, offset: 4, device: 5, access: 6, protection: 7)))"
+      ),
+      (
+        Codec.bytes(of: change),
+        "\(Request.change(Request.Change(token: 1, operation: .move, address: 2, length: 3, argument: 4, target: 5, scratch: 6, flags: 8)))"
+      ),
+      (
+        Codec.bytes(of: changed),
+        "\(Request.changed(Request.Changed(error: -22, address: 2, length: 3)))"
+      ),
+      (
+        Codec.bytes(of: populate),
+        "\(Request.populate(Request.Populate(token: 1, address: 2, length: 3)))"
+      ),
+      (Codec.bytes(of: done), "\(Request.done(error: -5))"),
+      (
+        touches,
+        "\(Request.touches(device: 2, LatencySnapshot(buckets: [(9, 1), (10, 3)], minimum: 0, maximum: .max)))"
+      ),
+    ] + asked.map { (try! $0.encoded, "\($0)") }
+  }()
+
+  static func device(_ medium: MediumKind) -> DeviceInfo {
+    DeviceInfo(
+      index: 0, name: "dax1.2", medium: medium, mediumPath: "/mnt/ä/pmem", size: 1,
+      alignment: 2, resource: 3, mappedPages: 4, insertedEver: 5, faultsEver: 6,
+      pagemapReferences: 7, major: 8, minor: 9, targetNode: -1, workloads: 11)
+  }
+
+  /// As the server answers tools.
+  static let replies: [Reply] = [
+    .done(error: 0), .done(error: -19),
+    .server(
+      ServerInfo(
+        pid: 4711, devices: 2, workloads: 3, attachedEver: .max, directory: "/run/softdax/4711")),
+    .device(device(.memfd)),
+    .pages([], next: 0),
+    .pages(
+      (0..<UInt64(Reply.pagesPerMessage)).map {
+        PageInfo(
+          pfn: $0, physical: $0 << 12, order: 9, isIdle: $0 % 2 == 0, refcount: 1, mapcount: 2,
+          pincount: 3, share: 4)
+      }, next: .max),
+    .latency(LatencySnapshot(), next: 0),
+    .latency(
+      LatencySnapshot(
+        buckets: (0..<UInt32(Reply.bucketsPerMessage)).map { ($0 * 8, UInt64($0) + 1) },
+        minimum: 0, maximum: 4090), next: 4096),
+  ]
+}
