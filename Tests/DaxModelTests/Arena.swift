@@ -4,11 +4,11 @@ import PmemBase
 
 /// The part of an address space in which the random operations happen, and the devices they map.
 ///
-/// Small, so that operations meet: 6 blocks of 2 MiB, counted in 4 KiB pages from 0.
+/// Small, so that operations meet: 4 blocks of 2 MiB, counted in 4 KiB pages from 0.
 enum Arena {
   static let base: UInt64 = 1 << 40
   static let block = 512
-  static let pages = 6 * block
+  static let pages = 4 * block
 
   /// Device 0 is of 4 KiB pages, device 1 of 2 MiB pages; both have a rest that no page covers.
   static let geometries = [

@@ -62,7 +62,10 @@ extension Operation {
         space: space, at: at, around: [0, 0, 1, 4, 7, 16].randomElement(using: &generator)!,
         fails: any(0..<8) == 0)
     case 82..<87:
-      return .populate(space: space, at: at, pages: any(0..<1600), limit: any(1..<9))
+      return .populate(
+        space: space, at: at,
+        pages: [any(0..<12), any(0..<1600)].randomElement(using: &generator)!,
+        limit: any(1..<9))
     case 87..<90:
       return .retract(space: space, device: any(0..<2), at: at, pages: any(1..<520))
     case 90..<93: return .adopt(parent: space, child: any(0..<3))
@@ -74,9 +77,9 @@ extension Operation {
 
   /// Pages near the edges of 2 MiB blocks, where mistakes are.
   private static func randomPage(using generator: inout some RandomNumberGenerator) -> Int {
-    let block = Int.random(in: 0..<6, using: &generator)
-    let inside = Int.random(in: 0..<16, using: &generator)
-    return block * 512 + (inside < 12 ? inside : 496 + inside)
+    let block = Int.random(in: 0..<Arena.pages / 512, using: &generator)
+    let inside = Int.random(in: 0..<8, using: &generator)
+    return block * 512 + (inside < 6 ? inside : 504 + inside)
   }
 
   /// Simpler steps that may stand for this one.
@@ -144,10 +147,10 @@ extension Call {
     case 4..<7: return .zap
     case 7..<10: return .protect(writable: Bool.random(using: &generator))
     case 10..<17:
-      let unaligned = any(0..<8) == 0 ? 1 : 0
+      let unaligned = any(0..<4) == 0 ? 1 : 0
       return .move(
-        pages: (huge ? 512 * any(0..<4) : any(0..<12)) + unaligned,
-        to: (huge ? 512 * any(0..<6) : any(0..<Arena.pages)) + unaligned,
+        pages: (huge ? 512 * any(0..<4) : any(0..<12)) + (any(0..<8) == 0 ? 1 : 0),
+        to: (huge ? 512 * any(0..<4) : any(0..<4) * 512 + any(0..<12)) + unaligned,
         mayMove: any(0..<5) > 0, fixed: any(0..<3) == 0)
     case 17: return .sync([0, 1, 2, 4, 5, 8].randomElement(using: &generator)!)
     default:

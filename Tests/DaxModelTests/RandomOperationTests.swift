@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct `any sequence of operations` {
   static let seeds = SeededGenerator.seeds([1, 2, 3, 4])
-  static let steps = 1500
+  static let steps = 2000
 
   /// Catches a count, a window or an errno that is wrong only after some history: every step is
   /// judged by a reference that knows nothing but pages.

@@ -1,5 +1,6 @@
 import PageModel
 import PmemBase
+import Synchronization
 import TestSupport
 import Testing
 
@@ -113,38 +114,34 @@ import Testing
   /// Catches a count that goes below what is there: the page's life would be over while somebody
   /// uses it.
   @Test func `stop the program when something is given back that nobody holds`() {
-    #expect(endsInTrap { Self.pagemap().unmap(folio: 0) })
-    #expect(endsInTrap { Self.pagemap().put(folio: 0) })
-    #expect(endsInTrap { Self.pagemap(.huge).unpin(folio: 0) })
-    #expect(
-      endsInTrap {
-        // The idle reference is not the caller's, nor is a mapping's.
-        let pagemap = Self.pagemap()
-        pagemap.map(folio: 0)
-        pagemap.put(folio: 0)
-      })
-    #expect(
-      endsInTrap {
-        let pagemap = Self.pagemap()
-        pagemap.get(folio: 0)
-        pagemap.unmap(folio: 0)
-      })
+    #expect(endsInTrap { Self.pagemap().unmap(folio: 0) }))
+    #expect(endsInTrap { Self.pagemap().put(folio: 0) }))
+    #expect(endsInTrap { Self.pagemap(.huge).unpin(folio: 0) }))
+    #expect(endsInTrap {
+      // The idle reference is not the caller's, nor is a mapping's.
+      let pagemap = Self.pagemap()
+      pagemap.map(folio: 0)
+      pagemap.put(folio: 0)
+    }))
+    #expect(endsInTrap {
+      let pagemap = Self.pagemap()
+      pagemap.get(folio: 0)
+      pagemap.unmap(folio: 0)
+    }))
   }
 
   /// Catches a count that wraps to idle with 2^32 users: 2^22 pins of a small page are one too
   /// many.
   @Test(.timeLimit(.minutes(2)))
   func `stop the program when they pass their end`() {
-    #expect(
-      endsInTrap {
-        let pagemap = Self.pagemap()
-        for _ in 0..<1 << 22 { pagemap.pin(folio: 0) }
-      })
-    #expect(
-      !endsInTrap {
-        let pagemap = Self.pagemap()
-        for _ in 0..<(1 << 22) - 1 { pagemap.pin(folio: 0) }
-      })
+    #expect(endsInTrap {
+      let pagemap = Self.pagemap()
+      for _ in 0..<1 << 22 { pagemap.pin(folio: 0) }
+    }))
+    #expect(!endsInTrap {
+      let pagemap = Self.pagemap()
+      for _ in 0..<(1 << 22) - 1 { pagemap.pin(folio: 0) }
+    }))
   }
 
   #if DEBUG
@@ -165,27 +162,25 @@ import Testing
   @Test(.timeLimit(.minutes(2)), arguments: [PageSize.base, .huge])
   func `are exact when many threads map and unmap`(size: PageSize) async {
     let pagemap = Self.pagemap(size)
-    await withTaskGroup(of: Bool.self) { group in
-      for thread in 0..<8 {
-        group.addTask {
-          for round in 0..<5000 {
-            // Neighbours in one cache line, all of them contended.
-            let folio = (round + thread) % 4
-            pagemap.map(folio: folio)
-            if round % 3 == 0 {
-              pagemap.pin(folio: folio)
-              if !pagemap.maybePinned(folio: folio) { return false }
-              pagemap.unpin(folio: folio)
-            }
-            let counts = pagemap.counts(folio: folio)
-            if counts.refcount <= counts.mapcount || counts.mapcount == 0 { return false }
-            pagemap.unmap(folio: folio)
-          }
-          return true
+    let wrong = Atomic(0)
+    await Crowd.run(threads: 4) { _ in
+      for round in 0..<10_000 {
+        // All of them on one folio, then on its neighbour in the cache line.
+        let folio = round / 500 % 4
+        pagemap.map(folio: folio)
+        if round % 5 == 0 {
+          pagemap.pin(folio: folio)
+          if !pagemap.maybePinned(folio: folio) { wrong.add(1, ordering: .relaxed) }
+          pagemap.unpin(folio: folio)
         }
+        let counts = pagemap.counts(folio: folio)
+        if counts.refcount <= counts.mapcount || counts.mapcount == 0 {
+          wrong.add(1, ordering: .relaxed)
+        }
+        pagemap.unmap(folio: folio)
       }
-      for await isExact in group { #expect(isExact) }
     }
+    #expect(wrong.load(ordering: .sequentiallyConsistent) == 0)
     #expect(pagemap.isIdle() && pagemap.mappedFolios() == 0 && pagemap.violation() == nil)
     #expect((0..<4).allSatisfy { pagemap.counts(folio: $0) == Self.counts(1) })
   }
@@ -246,16 +241,14 @@ import Testing
 
   /// Catches a creation reference put by somebody who never took one.
   @Test func `stops the program when it is put once too often`() {
-    #expect(
-      endsInTrap {
-        Pagemap(type: .generic, pageCount: 8, folioSize: .base).putReference()
-      })
-    #expect(
-      endsInTrap {
-        let pagemap = Pagemap(type: .generic, pageCount: 8, folioSize: .base)
-        pagemap.kill()
-        pagemap.putReference()
-      })
+    #expect(endsInTrap {
+      Pagemap(type: .generic, pageCount: 8, folioSize: .base).putReference()
+    }))
+    #expect(endsInTrap {
+      let pagemap = Pagemap(type: .generic, pageCount: 8, folioSize: .base)
+      pagemap.kill()
+      pagemap.putReference()
+    }))
   }
 
   /// Catches a get that slips past kill: killed and taken must be one step.

@@ -6,29 +6,35 @@
 public struct Shrinker<Operation> {
   private let simpler: (Operation) -> [Operation]
   private let fails: ([Operation]) -> Bool
+  private let budget: Duration
 
   /// - Parameters:
   ///   - simpler: Operations that may stand for one, the simplest first; none may lead back to it.
   ///   - fails: Whether the sequence, run from the beginning, fails.
+  ///   - budget: When to be content with the smallest found so far.
   public init(
-    simpler: @escaping (Operation) -> [Operation], fails: @escaping ([Operation]) -> Bool
+    simpler: @escaping (Operation) -> [Operation], fails: @escaping ([Operation]) -> Bool,
+    budget: Duration = .seconds(10)
   ) {
     self.simpler = simpler
     self.fails = fails
+    self.budget = budget
   }
 
   /// The smallest sequence found; `operations` itself if it does not fail.
   public func shrink(_ operations: [Operation]) -> [Operation] {
     guard fails(operations) else { return operations }
+    let end = ContinuousClock.now + budget
+    let fails = { ContinuousClock.now < end && self.fails($0) }
     var best = operations
     var improved = true
     while improved {
       improved = false
-      if let shorter = dropped(best) {
+      if let shorter = dropped(best, fails) {
         best = shorter
         improved = true
       }
-      if let easier = simplified(best) {
+      if let easier = simplified(best, fails) {
         best = easier
         improved = true
       }
@@ -37,7 +43,9 @@ public struct Shrinker<Operation> {
   }
 
   /// Without every chunk that is not needed, from halves down to single operations; nil if all are.
-  private func dropped(_ operations: [Operation]) -> [Operation]? {
+  private func dropped(
+    _ operations: [Operation], _ fails: ([Operation]) -> Bool
+  ) -> [Operation]? {
     var best = operations
     var size = max(1, best.count / 2)
     while true {
@@ -56,7 +64,9 @@ public struct Shrinker<Operation> {
   }
 
   /// With every operation as simple as it goes, one at a time; nil if none can be simpler.
-  private func simplified(_ operations: [Operation]) -> [Operation]? {
+  private func simplified(
+    _ operations: [Operation], _ fails: ([Operation]) -> Bool
+  ) -> [Operation]? {
     var best = operations
     var improved = false
     for index in best.indices {
