@@ -54,9 +54,9 @@ import Testing
         \(Project.program("map-hold")) /dev/dax0.0 0 2097152 </dev/null >/dev/null || exit 1; i=$((i+1)); done
       """
     }
+    let before = try holdings(service)
     let first = try service.run(["sh", "-c", loop(200)], seconds: 200)
     #expect(first.status == 0, "\(first.all)")
-    let before = try holdings(service)
     let residentBefore = ProcessFacts.residentPages(service.program.identifier)
     let rest = try service.run(["sh", "-c", loop(800)], seconds: 200)
     #expect(rest.status == 0, "\(rest.all)")

@@ -1,5 +1,4 @@
 internal import CWire
-public import Latency
 
 /// What a workload or a tool asks of the server, decoded.
 ///
