@@ -10,9 +10,9 @@ let settings: [SwiftSetting] = [
 ]
 
 /// A C target: what Swift cannot say. See CSupport/README.md.
-func c(_ name: String) -> Target {
+func c(_ name: String, in folder: String = "CSupport") -> Target {
   .target(
-    name: name, path: "CSupport/\(name)",
+    name: name, path: "\(folder)/\(name)",
     cSettings: [
       .define("_GNU_SOURCE"), .enableWarning("all"), .enableWarning("extra"),
       .treatAllWarnings(as: .error),
@@ -93,8 +93,9 @@ let package = Package(
       ],
       path: "Sources/softdax", swiftSettings: settings),
 
+    c("CTestSupport", in: "Tests"),
     .target(
-      name: "TestSupport", dependencies: ["LinuxSys", "PmemBase", system],
+      name: "TestSupport", dependencies: ["CTestSupport", "LinuxSys", "PmemBase", system],
       path: "Tests/TestSupport", swiftSettings: settings),
     tests("PmemBaseTests", ["PmemBase"]),
     tests("PageModelTests", ["PageModel", "PmemBase", "TestSupport"]),

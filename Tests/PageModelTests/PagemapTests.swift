@@ -1,5 +1,6 @@
 import PageModel
 import PmemBase
+import TestSupport
 import Testing
 
 @Suite struct `a folio's counts` {
@@ -109,35 +110,39 @@ import Testing
 
   /// Catches a count that goes below what is there: the page's life would be over while somebody
   /// uses it.
-  @Test func `stop the program when something is given back that nobody holds`() async {
-    await #expect(processExitsWith: .failure) { Self.pagemap().unmap(folio: 0) }
-    await #expect(processExitsWith: .failure) { Self.pagemap().put(folio: 0) }
-    await #expect(processExitsWith: .failure) { Self.pagemap(.huge).unpin(folio: 0) }
-    await #expect(processExitsWith: .failure) {
-      // The idle reference is not the caller's, nor is a mapping's.
-      let pagemap = Self.pagemap()
-      pagemap.map(folio: 0)
-      pagemap.put(folio: 0)
-    }
-    await #expect(processExitsWith: .failure) {
-      let pagemap = Self.pagemap()
-      pagemap.get(folio: 0)
-      pagemap.unmap(folio: 0)
-    }
+  @Test func `stop the program when something is given back that nobody holds`() {
+    #expect(endsInTrap { Self.pagemap().unmap(folio: 0) })
+    #expect(endsInTrap { Self.pagemap().put(folio: 0) })
+    #expect(endsInTrap { Self.pagemap(.huge).unpin(folio: 0) })
+    #expect(
+      endsInTrap {
+        // The idle reference is not the caller's, nor is a mapping's.
+        let pagemap = Self.pagemap()
+        pagemap.map(folio: 0)
+        pagemap.put(folio: 0)
+      })
+    #expect(
+      endsInTrap {
+        let pagemap = Self.pagemap()
+        pagemap.get(folio: 0)
+        pagemap.unmap(folio: 0)
+      })
   }
 
   /// Catches a count that wraps to idle with 2^32 users: 2^22 pins of a small page are one too
   /// many.
   @Test(.timeLimit(.minutes(2)))
-  func `stop the program when they pass their end`() async {
-    await #expect(processExitsWith: .failure) {
-      let pagemap = Self.pagemap()
-      for _ in 0..<1 << 22 { pagemap.pin(folio: 0) }
-    }
-    await #expect(processExitsWith: .success) {
-      let pagemap = Self.pagemap()
-      for _ in 0..<(1 << 22) - 1 { pagemap.pin(folio: 0) }
-    }
+  func `stop the program when they pass their end`() {
+    #expect(
+      endsInTrap {
+        let pagemap = Self.pagemap()
+        for _ in 0..<1 << 22 { pagemap.pin(folio: 0) }
+      })
+    #expect(
+      !endsInTrap {
+        let pagemap = Self.pagemap()
+        for _ in 0..<(1 << 22) - 1 { pagemap.pin(folio: 0) }
+      })
   }
 
   #if DEBUG
@@ -291,15 +296,17 @@ import Testing
   }
 
   /// Catches a creation reference put by somebody who never took one.
-  @Test func `stops the program when it is put once too often`() async {
-    await #expect(processExitsWith: .failure) {
-      Pagemap(type: .generic, pageCount: 8, folioSize: .base).putReference()
-    }
-    await #expect(processExitsWith: .failure) {
-      let pagemap = Pagemap(type: .generic, pageCount: 8, folioSize: .base)
-      pagemap.kill()
-      pagemap.putReference()
-    }
+  @Test func `stops the program when it is put once too often`() {
+    #expect(
+      endsInTrap {
+        Pagemap(type: .generic, pageCount: 8, folioSize: .base).putReference()
+      })
+    #expect(
+      endsInTrap {
+        let pagemap = Pagemap(type: .generic, pageCount: 8, folioSize: .base)
+        pagemap.kill()
+        pagemap.putReference()
+      })
   }
 
   /// Catches a get that slips past kill: killed and taken must be one step.
