@@ -60,7 +60,7 @@ let package = Package(
       name: "CNdctl", path: "CSupport/CNdctl", pkgConfig: "libndctl",
       providers: [.apt(["libndctl-dev", "libdaxctl-dev"])]),
 
-    room("PmemBase", on: "Model", [system]),
+    room("PmemBase", on: "Model", []),
     room("PageModel", on: "Model", ["PmemBase"]),
     room("DaxModel", on: "Model", ["PmemBase", "PageModel", system]),
 

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "softdax_bench.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -38,8 +36,6 @@ extern char **environ;
 #define ACCESS_PASSES 15u
 #define REPLY_SECONDS 60
 
-_Static_assert(sizeof(struct sd_bench_cpus) == 128, "as wide as the masks below");
-_Static_assert(sizeof(cpu_set_t) == sizeof(struct sd_bench_cpus), "cpu_set_t has 1024 bits");
 
 /* ------------------------------------------------------------------ clock */
 
@@ -455,55 +451,6 @@ int sd_bench_memfd(uint64_t bytes, int huge_shift)
 		return error;
 	}
 	return fd;
-}
-
-/* ------------------------------------------------------------------ placement */
-
-struct sd_bench_cpus sd_bench_cpus_allowed(void)
-{
-	struct sd_bench_cpus cpus = {{0}};
-	if (syscall(SYS_sched_getaffinity, 0, sizeof cpus, &cpus) < 0)
-		memset(&cpus, 0, sizeof cpus);
-	return cpus;
-}
-
-struct sd_bench_cpus sd_bench_cpus_one(int cpu)
-{
-	struct sd_bench_cpus cpus = {{0}};
-	if (cpu >= 0 && cpu < 1024)
-		cpus.words[cpu / 64] = 1ull << cpu % 64;
-	return cpus;
-}
-
-int sd_bench_cpus_first(struct sd_bench_cpus cpus)
-{
-	for (int word = 0; word < 16; word++)
-		if (cpus.words[word])
-			return word * 64 + __builtin_ctzll(cpus.words[word]);
-	return -ENODATA;
-}
-
-int sd_bench_cpus_count(struct sd_bench_cpus cpus)
-{
-	int count = 0;
-	for (int word = 0; word < 16; word++)
-		count += __builtin_popcountll(cpus.words[word]);
-	return count;
-}
-
-int sd_bench_place(struct sd_bench_cpus cpus)
-{
-	DIR *threads = opendir("/proc/self/task");
-	if (!threads)
-		return -errno;
-	int result = 0;
-	for (struct dirent *entry; (entry = readdir(threads));) {
-		int thread = atoi(entry->d_name);
-		if (thread > 0 && sched_setaffinity(thread, sizeof cpus, (cpu_set_t *)&cpus) && errno != ESRCH)
-			result = -errno;
-	}
-	closedir(threads);
-	return result;
 }
 
 /* ------------------------------------------------------------------ the control */

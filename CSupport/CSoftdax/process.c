@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "softdax_process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -12,28 +14,59 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-_Static_assert(sizeof(struct sd_cpu_mask) == sizeof(cpu_set_t), "cpu_set_t changed");
+_Static_assert(sizeof(struct sd_cpus) == sizeof(cpu_set_t), "cpu_set_t changed");
 _Static_assert(sizeof(struct sd_signal_mask) == sizeof(sigset_t), "sigset_t changed");
 
-int sd_pin_to_cpu(int cpu)
+struct sd_cpus sd_cpus_allowed(void)
 {
-	cpu_set_t set;
-	if (cpu < 0 || cpu >= CPU_SETSIZE)
-		return -EINVAL;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : -errno;
+	struct sd_cpus cpus = {{0}};
+	if (sched_getaffinity(0, sizeof cpus, (cpu_set_t *)&cpus) != 0)
+		memset(&cpus, 0, sizeof cpus);
+	return cpus;
 }
 
-int sd_cpu_mask(struct sd_cpu_mask *mask)
+struct sd_cpus sd_cpus_one(int cpu)
 {
-	memset(mask, 0, sizeof *mask);
-	return sched_getaffinity(0, sizeof *mask, (cpu_set_t *)mask) == 0 ? 0 : -errno;
+	struct sd_cpus cpus = {{0}};
+	if (cpu >= 0 && cpu < 1024)
+		cpus.words[cpu / 64] = 1ull << cpu % 64;
+	return cpus;
 }
 
-int sd_set_cpu_mask(const struct sd_cpu_mask *mask)
+int sd_cpus_first(struct sd_cpus cpus)
 {
-	return sched_setaffinity(0, sizeof *mask, (const cpu_set_t *)mask) == 0 ? 0 : -errno;
+	for (int word = 0; word < 16; word++)
+		if (cpus.words[word])
+			return word * 64 + __builtin_ctzll(cpus.words[word]);
+	return -ENODATA;
+}
+
+int sd_cpus_count(struct sd_cpus cpus)
+{
+	int count = 0;
+	for (int word = 0; word < 16; word++)
+		count += __builtin_popcountll(cpus.words[word]);
+	return count;
+}
+
+int sd_cpus_place_thread(struct sd_cpus cpus)
+{
+	return sched_setaffinity(0, sizeof cpus, (const cpu_set_t *)&cpus) == 0 ? 0 : -errno;
+}
+
+int sd_cpus_place_process(struct sd_cpus cpus)
+{
+	DIR *threads = opendir("/proc/self/task");
+	if (!threads)
+		return -errno;
+	int result = 0;
+	for (struct dirent *entry; (entry = readdir(threads));) {
+		int thread = atoi(entry->d_name);
+		if (thread > 0 && sched_setaffinity(thread, sizeof cpus, (cpu_set_t *)&cpus) && errno != ESRCH)
+			result = -errno;
+	}
+	closedir(threads);
+	return result;
 }
 
 void sd_name_thread(const char *name)

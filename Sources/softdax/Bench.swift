@@ -11,7 +11,8 @@ struct BenchInsert: ParsableCommand {
     abstract: "Measure what inserting a page costs, beside a raw C userfaultfd loop.",
     discussion: """
       Both sides alternate in one run and in the same arrangement: this process serves faults, a child touches pages and \
-      measures itself. Figures are ns for one page. A futex round trip beside them tells whether the machine kept still; the \
+      measures itself. Figures are ns for one page; those of demand rows are touch latencies, from before the load to after it, \
+      which a server cannot see. A futex round trip beside them tells whether the machine kept still; the \
       run is void if it drifted.
 
       Example: softdax bench insert --repetitions 15 --json > insert.json

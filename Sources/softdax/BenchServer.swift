@@ -1,7 +1,6 @@
 internal import FaultEngine
 internal import Logging
 internal import Medium
-internal import PageModel
 internal import PmemBase
 internal import Server
 internal import SystemPackage
@@ -15,8 +14,8 @@ struct BenchServer {
   var directory: String { server.path }
   /// "/dev/dax0.0".
   var device: String { "/dev/" + server.deviceNames[0] }
-  /// Memory of one page descriptor.
-  var descriptorBytes: Int { Pagemap.bytes(forFolios: 1) }
+  /// Memory that the page descriptors take up by now.
+  var descriptorBytes: UInt64 { server.devices[0].descriptorBytes }
 
   /// Starts it.
   ///
@@ -24,10 +23,12 @@ struct BenchServer {
   ///   - size: Of the device, in bytes; every page of its medium exists when this returns.
   ///   - pageSize: Its alignment; above 4 KiB the medium is hugetlb.
   static func start(size: UInt64, pageSize: UInt64) throws(CommandFailure) -> BenchServer {
-    guard let preload = PreloadLibrary.find() else {
+    let preload: String
+    do throws(CommandFailure) {
+      preload = try PreloadLibrary.find()
+    } catch {
       throw CommandFailure(
-        "\(PreloadLibrary.fileName) not found; build it with scripts/build-preload, "
-          + "or measure the C side alone with --baseline")
+        "\(error); or measure the C side alone with --baseline", status: error.status)
     }
     let device = DeviceSpecification(
       medium: pageSize == PageSize.base.bytes ? .memory : .hugePages, size: size,

@@ -1,5 +1,6 @@
 internal import LinuxSys
 internal import Medium
+internal import PmemBase
 internal import SystemPackage
 
 /// What `check` found out about this host, before it is judged.
@@ -24,6 +25,7 @@ struct HostProbes {
 
   struct HugePages: Equatable {
     var reserved: UInt64
+    /// And not promised to anybody.
     var free: UInt64
   }
 
@@ -37,7 +39,7 @@ struct HostProbes {
   var userMode: Outcome
   var device: Outcome
   /// UFFD_FEATURE_* of whichever way works.
-  var features: UInt64
+  var features: Userfaultfd.Features
   var memfd: Outcome
   /// A page of a memfd installed by UFFDIO_CONTINUE and read.
   var insertion: Outcome
@@ -48,19 +50,19 @@ struct HostProbes {
   var hasMemoryFailure: Bool
   var hasDeviceDax: Bool
   var hasDaxBus: Bool
-  var preload: String?
+  var preload: Result<String, CommandFailure>
   var preloadIsMapped: Outcome
   var realDevices: RealDevices
 
   /// Tries everything; some 50 ms, nothing is left behind.
   static func run() -> HostProbes {
     // What userfaultfd offers is the same whichever way it was opened.
-    var features: UInt64 = 0
+    var features: Userfaultfd.Features = []
     func open(_ way: HostProbe.Way) -> Outcome {
-      Outcome { () throws(Errno) in features = try HostProbe.userfaultfd(way).rawValue }
+      Outcome { () throws(Errno) in features = try HostProbe.userfaultfd(way) }
     }
     let (systemCall, userMode, device) = (open(.systemCall), open(.userMode), open(.device))
-    let preload = PreloadLibrary.find()
+    let preload = Result { () throws(CommandFailure) in try PreloadLibrary.find() }
     return HostProbes(
       systemCall: systemCall, userMode: userMode, device: device,
       features: features, memfd: Outcome(HostProbe.memfd),
@@ -68,12 +70,12 @@ struct HostProbes {
       hugeInsertion: Outcome { () throws(Errno) in
         try HostProbe.insertion(hugePageBytes: 1 << 21)
       },
-      huge2M: hugePages(kibibytes: 2048), huge1G: hugePages(kibibytes: 1_048_576),
+      huge2M: hugePages(.huge), huge1G: hugePages(.giant),
       hasMemoryFailure: HostProbe.hasMemoryFailure,
-      hasDeviceDax: HostFile.exists("/sys/bus/dax/drivers/device_dax"),
-      hasDaxBus: HostFile.exists("/sys/bus/dax"),
+      hasDeviceDax: Folder.exists("/sys/bus/dax/drivers/device_dax"),
+      hasDaxBus: Folder.exists("/sys/bus/dax"),
       preload: preload,
-      preloadIsMapped: preload.map(preloading) ?? .fails(.noSuchFileOrDirectory),
+      preloadIsMapped: (try? preload.get()).map(preloading) ?? .fails(.noSuchFileOrDirectory),
       realDevices: findRealDevices())
   }
 
@@ -85,12 +87,9 @@ struct HostProbes {
     }
   }
 
-  private static func hugePages(kibibytes: Int) -> HugePages? {
-    let directory = "/sys/kernel/mm/hugepages/hugepages-\(kibibytes)kB"
-    guard let reserved = HostFile.number(directory + "/nr_hugepages"),
-      let free = HostFile.number(directory + "/free_hugepages")
-    else { return nil }
-    return HugePages(reserved: reserved, free: free)
+  private static func hugePages(_ size: PageSize) -> HugePages? {
+    let pool = HugePagePool(size)
+    return pool.exists ? HugePages(reserved: pool.total, free: pool.free) : nil
   }
 
   private static func findRealDevices() -> RealDevices {

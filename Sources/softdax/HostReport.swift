@@ -1,3 +1,6 @@
+internal import FaultEngine
+internal import LinuxSys
+
 /// What works on this host, in lines that say what to do about what does not.
 struct HostReport: Encodable, Equatable {
   struct Item: Encodable, Equatable {
@@ -79,24 +82,32 @@ struct HostReport: Encodable, Equatable {
     ]
   }
 
-  private static func features(_ features: UInt64) -> [Item] {
-    // Bits of UFFDIO_API's answer. Source: include/uapi/linux/userfaultfd.h.
-    let known: [(name: String, bit: UInt64, since: String, use: String)] = [
-      ("minor-shmem", 10, "5.14", "pages of memfd and tmpfs, 4K"),
-      ("minor-hugetlbfs", 9, "5.13", "pages of hugetlb, 2M and 1G"),
-      ("event-remap", 2, "4.11", "mremap of a device mapping"),
-      ("event-fork", 1, "4.11", "not needed: children attach themselves"),
-      ("exact-address", 11, "5.18", "the faulting byte, in traces"),
-      ("thread-id", 8, "4.14", "the faulting thread, in traces"),
-      ("poison", 14, "6.6", "SIGBUS on a poisoned page"),
-      ("wp-async", 15, "6.7", "dirty tracking without events"),
+  private static func features(_ offered: Userfaultfd.Features) -> [Item] {
+    // Source: include/uapi/linux/userfaultfd.h; `userfaultfd_api`, fs/userfaultfd.c.
+    let minor = " on x86-64 or arm64"
+    let known: [(name: String, feature: Userfaultfd.Features, remedy: String, use: String)] = [
+      ("minor-shmem", .minorShmem, "5.14 or newer" + minor, "pages of memfd and tmpfs, 4K"),
+      ("minor-hugetlbfs", .minorHugetlb, "5.13 or newer" + minor, "pages of hugetlb, 2M and 1G"),
+      ("missing-shmem", .missingShmem, "4.11 or newer", "absent pages of memfd and tmpfs"),
+      ("missing-hugetlbfs", .missingHugetlb, "4.11 or newer", "absent pages of hugetlb"),
+      ("event-remap", .remapEvents, "4.11 or newer", "mremap of a device mapping"),
+      ("poison", .poison, "6.6 or newer", "SIGBUS on a poisoned page"),
     ]
-    return known.map { feature in
+    let named = known.map { feature in
       item(
-        feature.name, features >> feature.bit & 1 == 1 ? .works : .missing,
-        "userfaultfd: \(feature.use)", "needs Linux \(feature.since) or newer",
-        isNeeded: feature.name == "minor-shmem")
+        feature.name, offered.contains(feature.feature) ? .works : .missing,
+        "userfaultfd: \(feature.use)", "needs Linux \(feature.remedy)",
+        isNeeded: !Workload.features.isDisjoint(with: feature.feature))
     }
+    // The server's demand is the list; what has no name here is listed nevertheless.
+    let rest = known.reduce(Workload.features) { $0.subtracting($1.feature) }
+    guard !rest.isEmpty else { return named }
+    return named + [
+      item(
+        "features", offered.isSuperset(of: rest) ? .works : .missing,
+        "userfaultfd: features 0x\(String(rest.rawValue, radix: 16))", "needs a newer Linux",
+        isNeeded: true)
+    ]
   }
 
   private static func memory(_ probes: HostProbes) -> [Item] {
@@ -153,11 +164,14 @@ struct HostReport: Encodable, Equatable {
   }
 
   private static func preload(_ probes: HostProbes) -> [Item] {
-    [
-      item(
-        "preload", probes.preload == nil ? .missing : .works,
-        probes.preload ?? "\(PreloadLibrary.fileName) not found",
-        "build it with scripts/build-preload, or name it in $SOFTDAX_PRELOAD", isNeeded: true),
+    let library: Item =
+      switch probes.preload {
+      case .success(let path): item("preload", .works, path, nil, isNeeded: true)
+      case .failure(let failure):
+        item("preload", .missing, "no shim", failure.description, isNeeded: true)
+      }
+    return [
+      library,
       item(
         "preload-exec", probes.preloadIsMapped,
         "the shim is in a program and in one that it starts",

@@ -1,4 +1,6 @@
 internal import LinuxSys
+internal import Medium
+internal import PmemBase
 internal import SystemPackage
 
 /// The measurements of `bench insert`, interleaved.
@@ -53,7 +55,7 @@ struct InsertBench {
   private mutating func addHugePages(withServer: Bool) throws {
     let size: UInt64 = 1 << 21
     let name = "2M demand insert, one CPU"
-    let free = HostFile.number("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") ?? 0
+    let free = HugePagePool(.huge).free
     let pages = min(64, withServer ? free / 2 : free)
     guard pages >= 4 else {
       let needed = withServer ? 8 : 4
@@ -94,7 +96,7 @@ struct InsertBench {
     return InsertReport(
       host: HostFacts.current(), cpu: cpu, cpusAllowed: everywhere.count,
       repetitions: repetitions, attach: attachMode(), control: Control(control), rows: rows,
-      skipped: skipped, descriptorBytesPerPage: servers[4096]?.descriptorBytes)
+      skipped: skipped, descriptorBytes: servers[4096]?.descriptorBytes)
   }
 
   private func place(_ cpus: ProcessorSet) throws(CommandFailure) {

@@ -1,3 +1,4 @@
+internal import Latency
 internal import LinuxSys
 
 /// What one child measured; ns for one page.
@@ -145,8 +146,8 @@ struct InsertReport: Encodable {
   var rows: [Row]
   /// Rows that were left out, and why.
   var skipped: [String]
-  /// Memory that softdax spends on each 4 KiB page's counts; nil when it was not measured.
-  var descriptorBytesPerPage: Int?
+  /// Memory that softdax took for the descriptors of the 4K rows' pages; nil when it was not measured.
+  var descriptorBytes: UInt64?
 
   /// Some row missed its target.
   var hasFailure: Bool { rows.contains { $0.isMet == false } }
@@ -155,6 +156,7 @@ struct InsertReport: Encodable {
   var text: String {
     var text = """
       softdax bench insert: ns for one page, medians of \(repetitions) interleaved repetitions
+      demand rows are touch latencies: before the load to after it, seen by the program
       host: \(host.text); \(attach), memfd
       placement: pinned rows on CPU \(cpu), others on \(cpusAllowed) CPUs
       control: futex round trip \(fixed(control.median, 0)) ns, drift \(fixed(control.drift, 2)) \
@@ -179,8 +181,8 @@ struct InsertReport: Encodable {
     }
     text += table.text
     for line in skipped { text += line + "\n" }
-    if let descriptorBytesPerPage {
-      text += "page descriptors: \(descriptorBytesPerPage) bytes for each page\n"
+    if let descriptorBytes {
+      text += "page descriptors of the 4K rows: \(descriptorBytes) bytes\n"
     }
     if control.isVoid {
       text += "VOID: the control drifted, something else ran on these CPUs; measure again\n"

@@ -9,7 +9,8 @@ struct LatencyCommand: ParsableCommand {
     abstract: "Report how long it took to insert pages into mappings.",
     discussion: """
       insert is the server's part: fault read to page installed. Its parts are lookup (until the reference is taken) and install \
-      (the system call). touch is the whole, seen by a workload that measured it. They are never added up or mixed.
+      (the system call). The whole, as a program sees it, is touch: softdax bench insert measures that. They are never added up \
+      or mixed.
 
       Example: softdax latency dax0.0 --hgrm insert.hgrm
       """)
@@ -21,7 +22,7 @@ struct LatencyCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Only this figure, with its histogram.", valueName: "insert|lookup|install|touch"),
+      "Only this figure, with its histogram.", valueName: "insert|lookup|install"),
     transform: Self.kind)
   var kind: LatencyKind?
 
@@ -44,9 +45,9 @@ struct LatencyCommand: ParsableCommand {
         "--hgrm takes one device; name one of \(devices.map(\.name).joined(separator: ", "))")
     }
     let host = HostFacts.current()
-    let placement = Placement(process: running.info.pid, online: host.online)
+    let placement = ThreadPlacement(process: running.info.pid, online: host.online)
     let reports = try devices.map { device in
-      let kinds = kind.map { [$0] } ?? [.insert, .lookup, .install, .touch]
+      let kinds = kind.map { [$0] } ?? LatencyKind.allCases
       let figures = try kinds.map { kind in
         let snapshot = try running.ask { client throws(WireError) in
           try client.latency(device: device.index, kind: kind)

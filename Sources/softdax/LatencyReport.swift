@@ -12,7 +12,7 @@ struct LatencyReport: Encodable {
   var attach: String
   var host: HostFacts
   /// Where the server's threads may run; nil when it cannot be seen.
-  var server: Placement?
+  var server: ThreadPlacement?
   /// By name of the figure; figures without samples are absent.
   var latencies: [String: Figures]
 
@@ -49,7 +49,7 @@ struct LatencyReport: Encodable {
   }
 
   init(
-    device: DeviceInfo, host: HostFacts, server: Placement?,
+    device: DeviceInfo, host: HostFacts, server: ThreadPlacement?,
     figures: [(kind: LatencyKind, snapshot: LatencySnapshot)]
   ) {
     self.device = device.name
@@ -87,9 +87,6 @@ struct LatencyReport: Encodable {
     }
     guard let shown, !latencies.isEmpty else { return text + "nothing recorded yet\n" }
     text += table.text
-    if figures.count > 1 && latencies["touch"] == nil {
-      text += "touch: no workload measured it\n"
-    }
     if shown.snapshot.count > 0 { text += "\(shown.kind.rawValue):\n" + shown.snapshot.bars() }
     return text
   }

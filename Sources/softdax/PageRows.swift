@@ -55,6 +55,12 @@ struct PageRows {
     }
   }
 
+  /// The rows so far, which are forgotten here.
+  mutating func takeAll() -> [Row] {
+    defer { rows = [] }
+    return rows
+  }
+
   /// The table and the line that sums it up.
   var text: String {
     var table = TextTable([

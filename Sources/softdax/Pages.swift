@@ -50,9 +50,10 @@ struct Pages: ParsableCommand {
     let range = try PageRange(
       first: first, offset: try offset.map { try Self.bytes($0, of: "--offset") },
       count: count, length: try length.map { try Self.bytes($0, of: "--length") }, in: device)
-    // In pieces, so that a large device is not held in memory as a whole.
+    // In pieces, so that a large device is not held in memory as a whole; text holds runs of equal folios.
     let piece: UInt64 = 1 << 18
     var rows = PageRows(onlyMapped: mapped, folding: !json)
+    var printed = 0
     var from = range.first
     while from < range.end {
       let wanted = min(piece, range.end - from)
@@ -61,9 +62,20 @@ struct Pages: ParsableCommand {
       }
       guard let last = pages.last else { break }
       for page in pages { rows.add(page) }
+      if json {
+        for row in rows.takeAll() {
+          print(printed == 0 ? "[" : ",")
+          print(indented(try jsonText(row)), terminator: "")
+          printed += 1
+        }
+      }
       from = max(from + wanted, last.pfn + 1 << UInt64(last.order))
     }
-    print(json ? try jsonText(rows.rows) : rows.text, terminator: json ? "\n" : "")
+    print(json ? (printed == 0 ? "[\n]" : "\n]") : rows.text, terminator: json ? "\n" : "")
+  }
+
+  private func indented(_ text: String) -> String {
+    text.split(separator: "\n").map { "  " + $0 }.joined(separator: "\n")
   }
 
   private static func bytes(_ text: String, of option: String) throws -> UInt64 {

@@ -8,21 +8,25 @@ struct PreloadEnvironment {
   /// The server's session directory.
   let directory: String
 
-  /// - Throws: when the library is not where ``PreloadLibrary`` looks.
+  /// - Throws: as ``PreloadLibrary/find()``.
   init(directory: String) throws(CommandFailure) {
     self.directory = directory
-    guard let library = PreloadLibrary.find() else {
-      throw CommandFailure(
-        "the preload library \(PreloadLibrary.fileName) is not beside this program; build it with scripts/build, or say "
-          + "where it is in SOFTDAX_PRELOAD", status: 125)
-    }
-    self.library = library
+    library = try PreloadLibrary.find()
   }
 
   /// The two variables, with what was in LD_PRELOAD kept after ours.
   var variables: [(name: String, value: String)] {
     let others = ThisProcess.environment("LD_PRELOAD").map { ":" + $0 } ?? ""
     return [("LD_PRELOAD", library + others), (DeviceTable.environment, directory)]
+  }
+
+  /// Lines for `eval` in a shell.
+  var exports: [String] {
+    variables.map { name, value in
+      let quoted = value.split(separator: "'", omittingEmptySubsequences: false)
+        .joined(separator: #"'\''"#)
+      return "export \(name)='\(quoted)'"
+    }
   }
 
   /// This process's environment with them.

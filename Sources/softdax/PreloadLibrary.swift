@@ -1,24 +1,37 @@
-internal import FoundationEssentials
+internal import LinuxSys
+internal import SystemPackage
 
 /// The shim that LD_PRELOAD puts into workloads.
 enum PreloadLibrary {
   static let fileName = "libsoftdax-preload.so"
+  /// The variable that says where it is.
+  static let variable = "SOFTDAX_PRELOAD"
 
-  /// Where it may be, in order: $SOFTDAX_PRELOAD, then as installed, then beside the executable.
-  static func candidates(environment: [String: String], executable: String) -> [String] {
-    let directory = executable.split(separator: "/", omittingEmptySubsequences: false)
-      .dropLast().joined(separator: "/")
-    return (environment["SOFTDAX_PRELOAD"].map { [$0] } ?? [])
-      + ["\(directory)/../lib/softdax/\(fileName)", "\(directory)/../lib/\(fileName)"]
-      + ["\(directory)/\(fileName)"]
-  }
-
-  /// The first candidate that exists.
-  static func find() -> String? {
-    candidates(
-      environment: ProcessInfo.processInfo.environment,
-      executable: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-        ?? ""
-    ).first(where: HostFile.exists)
+  /// Its canonical path: where $SOFTDAX_PRELOAD says; else as installed, or beside the executable.
+  ///
+  /// - Throws: when it is not there, or where LD_PRELOAD cannot name it: then a program would run without any device.
+  static func find() throws(CommandFailure) -> String {
+    let folder = FilePath(ThisProcess.executable).removingLastComponent().string
+    let named = ThisProcess.environment(variable)
+    let candidates =
+      named.map { [$0] } ?? [
+        "\(folder)/../lib/softdax/\(fileName)", "\(folder)/../lib/\(fileName)",
+        "\(folder)/\(fileName)",
+      ]
+    guard let path = candidates.lazy.compactMap({ try? Folder.canonical($0) }).first else {
+      let what =
+        named.map { "\(variable) names \($0), which is not there" }
+        ?? "the preload library \(fileName) is not beside this program"
+      throw CommandFailure(
+        "\(what); build it with scripts/build, or say where it is in \(variable)",
+        status: Run.Status.own)
+    }
+    // Source: `ld.so(8)`: entries of LD_PRELOAD end at a space or a colon, which cannot be escaped.
+    guard !path.contains(where: { $0 == " " || $0 == ":" }) else {
+      throw CommandFailure(
+        "LD_PRELOAD cannot name \(path): it has a space or a colon; copy the library to a path without, "
+          + "and say so in \(variable)", status: Run.Status.own)
+    }
+    return path
   }
 }

@@ -136,7 +136,7 @@ struct Run: ParsableCommand {
 }
 
 extension Logger {
-  /// The server's voice: warnings and worse, on standard error; all of it with SOFTDAX_LOG=debug.
+  /// The server's voice: errors, on standard error; more with SOFTDAX_LOG=warning, all of it with SOFTDAX_LOG=debug.
   static var softdax: Logger {
     var logger = Logger(label: "softdax") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel =

@@ -18,7 +18,7 @@ struct Serve: ParsableCommand {
 
   @OptionGroup var machine: MachineOptions
 
-  @Option(help: "Also listen at this path.")
+  @Option(help: "Make a link to the server's socket at this path.")
   var socket: String?
 
   func run() throws {
@@ -53,8 +53,6 @@ struct Environment: ParsableCommand {
 
   func run() throws {
     let directory = try server.connect().info.directory
-    for (name, value) in try PreloadEnvironment(directory: directory).variables {
-      print("export \(name)='\(value)'")
-    }
+    for line in try PreloadEnvironment(directory: directory).exports { print(line) }
   }
 }

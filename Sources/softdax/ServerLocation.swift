@@ -75,7 +75,7 @@ struct RunningServer {
 extension ServerDirectories {
   /// The servers of this user that answer; what others left, or have not yet furnished, is passed over.
   static var liveServers: [RunningServer] {
-    HostFile.names(in: base).map { "\(base)/\($0)/\(DeviceTable.socketName)" }
-      .filter(HostFile.exists).compactMap { try? RunningServer(socket: $0) }
+    Folder.entries(base).sorted().map { "\(base)/\($0)/\(DeviceTable.socketName)" }
+      .filter(Folder.exists).compactMap { try? RunningServer(socket: $0) }
   }
 }

@@ -19,8 +19,8 @@ import Testing
     }
   }
 
-  /// Catches any entry of the table that differs from mm/madvise.c; what the oracle saw is among
-  /// it.
+  /// Catches any entry of the table that differs from mm/madvise.c; what was measured
+  /// is among it.
   @Test(
     arguments: [
       (0, .effect(.nothing)), (1, .effect(.nothing)), (2, .effect(.nothing)),
@@ -50,7 +50,7 @@ import Testing
     #expect(Self.ask(9, &space) == .errno(.permissionDenied))
   }
 
-  /// Catches MADV_POPULATE_* that says success where a kernel does not (oracle `devdax-4k-api`:
+  /// Catches MADV_POPULATE_* that says success where a kernel does not (devdax-4k-api.scn:
   /// ENOMEM over a hole).
   @Test func `MADV_POPULATE fails as the first page that cannot be had`() throws {
     let device = DeviceGeometry(size: 4 * page, alignment: .base)

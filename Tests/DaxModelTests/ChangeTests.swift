@@ -16,7 +16,7 @@ import Testing
     #expect(space.windows.isEmpty)
   }
 
-  /// Catches half a huge page unmapped (DD-09, `dev_dax_may_split`; oracle `devdax-2m-api`).
+  /// Catches half a huge page unmapped (`dev_dax_may_split`; devdax-2m-api.scn).
   @Test(arguments: [(1, 1), (0, 1), (1, 511), (511, 513), (0, 513)] as [(UInt64, UInt64)])
   func `of half a huge page is EINVAL, and leaves everything`(at: UInt64, pages: UInt64) throws {
     var space = try AddressSpace(huge8, length: 2 * huge)
@@ -62,7 +62,7 @@ import Testing
 }
 
 @Suite struct `a zap` {
-  /// Catches MADV_DONTNEED that unmaps, or leaves entries (oracle `devdax-2m-api`: not present,
+  /// Catches MADV_DONTNEED that unmaps, or leaves entries (devdax-2m-api.scn: not present,
   /// then a touch works).
   @Test(arguments: [Change.zap, .advise(4), .advise(24)])
   func `drops entries and keeps the mapping`(change: Change) throws {
@@ -74,7 +74,7 @@ import Testing
     guard case .install = space.fault(at: start + page) else { throw Errno.badAddress }
   }
 
-  /// Catches part of a huge page zapped, or the zap refused (DD-10): the entry goes as a whole.
+  /// Catches part of a huge page zapped, or the zap refused: the entry goes as a whole.
   @Test func `of part of a huge page takes all of it`() throws {
     var space = try AddressSpace(huge8, length: 4 * huge)
     space.touchAll(4 * huge)
@@ -127,7 +127,7 @@ import Testing
     #expect(space.mappedFolios(device: 0) == 3)
   }
 
-  /// Catches a cut inside a huge page (DD-09; oracle `devdax-2m-api`), or one refused where nothing
+  /// Catches a cut inside a huge page (devdax-2m-api.scn), or one refused where nothing
   /// would be cut.
   @Test func `inside a huge page is EINVAL unless it changes nothing`() throws {
     var space = try AddressSpace(huge8, length: 2 * huge)
@@ -176,7 +176,7 @@ import Testing
 }
 
 @Suite struct `msync` {
-  /// Catches MS_SYNC that succeeds: there is no fsync method (oracle `devdax-2m-api`), and programs
+  /// Catches MS_SYNC that succeeds: there is no fsync method (devdax-2m-api.scn), and programs
   /// must see that.
   @Test(
     arguments: [

@@ -35,8 +35,8 @@ import Testing
     #expect(try Self.map(Self.huge, length: (2 << 20) - 1).length == 2 << 20)
   }
 
-  /// Catches a private mapping that is let through, with whatever protection (DD-02; oracle
-  /// `devdax-2m-api`).
+  /// Catches a private mapping that is let through, with whatever protection
+  /// (devdax-2m-api.scn).
   @Test(arguments: [Protection.read, [.read, .write], []])
   func `refuses a private mapping`(protection: Protection) {
     for device in [Self.base, Self.huge] {
@@ -46,7 +46,7 @@ import Testing
     }
   }
 
-  /// Catches a length or a place that a huge page cannot fill (DD-01, `__check_vma`).
+  /// Catches a length or a place that a huge page cannot fill (`__check_vma`).
   @Test func `refuses what is not a multiple of the alignment`() {
     for length in [0, 1, 4096, (2 << 20) + 4096, (2 << 20) + 1] as [UInt64] {
       #expect(throws: Errno.invalidArgument) { try Self.map(Self.huge, length: length) }
@@ -71,8 +71,8 @@ import Testing
     _ = try Self.map(Self.huge, at: 0, length: 2 << 20, fixed: true)
   }
 
-  /// Catches an offset checked, or not checked, against the alignment (DD-03,
-  /// `dax_get_unmapped_area`).
+  /// Catches an offset checked, or not checked, against the alignment
+  /// (`dax_get_unmapped_area`).
   ///
   /// The kernel chooses an address congruent to the offset if a whole block lies in the range; then
   /// the start is off.
@@ -80,7 +80,7 @@ import Testing
     #expect(throws: Errno.invalidArgument) {
       try Self.map(Self.huge, length: 4 << 20, offset: 4096)
     }
-    // Less than a whole block: any place, and an aligned one will do (oracle `devdax-2m-api`).
+    // Less than a whole block: any place, and an aligned one will do (devdax-2m-api.scn).
     #expect(throws: Never.self) { try Self.map(Self.huge, length: 2 << 20, offset: 4096) }
     #expect(throws: Never.self) {
       try Self.map(Self.huge, at: 1 << 40, length: 4 << 20, offset: 4096, fixed: true)
@@ -90,7 +90,7 @@ import Testing
     }
   }
 
-  /// Catches a mapping refused because it goes past the end: that is SIGBUS later (DD-07).
+  /// Catches a mapping refused because it goes past the end: that is SIGBUS later.
   @Test func `does not look at the device's size`() {
     #expect(throws: Never.self) {
       try Self.map(Self.huge, length: 4 << 20, offset: Self.size - (2 << 20))
@@ -98,7 +98,7 @@ import Testing
     #expect(throws: Never.self) { try Self.map(Self.base, length: 4096, offset: 1 << 40) }
   }
 
-  /// Catches a write mapping through a read-only descriptor (DD-15), or a read mapping through a
+  /// Catches a write mapping through a read-only descriptor, or a read mapping through a
   /// write-only one.
   @Test func `asks the descriptor's mode`() {
     #expect(throws: Errno.permissionDenied) {

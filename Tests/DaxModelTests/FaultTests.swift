@@ -15,7 +15,7 @@ import Testing
     #expect(space.windows[0].presentCount == 1)
   }
 
-  /// Catches a huge page installed in pieces (DD-04): one entry, one folio, 2 MiB.
+  /// Catches a huge page installed in pieces: one entry, one folio, 2 MiB.
   @Test(arguments: [0, 1, 4095, 4096, (2 << 20) - 1] as [UInt64])
   func `installs a whole huge page wherever it is touched`(byte: UInt64) throws {
     var space = try AddressSpace(huge8, length: 2 * huge, offset: 3 * huge)
@@ -28,7 +28,7 @@ import Testing
     #expect(space.residentBytes == huge)
   }
 
-  /// Catches a 1 GiB device that is mapped with smaller entries (DD-05's kin).
+  /// Catches a 1 GiB device that is mapped with smaller entries (`__dev_dax_pud_fault`).
   @Test func `installs 1 GiB at once on a device of that alignment`() throws {
     let giant = DeviceGeometry(size: 2 << 30, alignment: .giant)
     var space = try AddressSpace(giant, length: 2 << 30)
@@ -37,7 +37,7 @@ import Testing
         == .install(device: 0, folios: 1..<2, address: start + (1 << 30), length: 1 << 30))
   }
 
-  /// Catches an insertion past the device's end, which would be another device's memory (DD-07).
+  /// Catches an insertion past the device's end, which would be another device's memory.
   @Test func `is beyond the device where no whole folio is`() throws {
     let device = DeviceGeometry(size: 2 * page + 512, alignment: .base)
     var space = try AddressSpace(device, length: 4 * page, protection: .read)
@@ -46,9 +46,9 @@ import Testing
       space.fault(at: start + 2 * page + 100)
         == .beyondDevice(device: 0, address: start + 2 * page, length: page, protection: .read))
 
-    // 502 MiB of 2 MiB pages, touched as in the oracle's devdax-2m-api.
-    let oracle = DeviceGeometry(size: 526_385_152, alignment: .huge)
-    var other = try AddressSpace(oracle, length: 0x100_0000, offset: 0x1f00_0000)
+    // 502 MiB of 2 MiB pages, touched as in devdax-2m-api.scn.
+    let measured = DeviceGeometry(size: 526_385_152, alignment: .huge)
+    var other = try AddressSpace(measured, length: 0x100_0000, offset: 0x1f00_0000)
     guard case .install = other.fault(at: start + 0x5f_ffff) else { throw Errno.badAddress }
     guard case .beyondDevice = other.fault(at: start + 0x60_0000) else { throw Errno.badAddress }
   }
@@ -102,7 +102,7 @@ import Testing
     guard case .beyondDevice = offset.fault(at: start) else { throw Errno.badAddress }
   }
 
-  /// Catches MADV_NOHUGEPAGE that is forgotten, or never taken back (DD-11).
+  /// Catches MADV_NOHUGEPAGE that is forgotten, or never taken back.
   @Test func `after MADV_NOHUGEPAGE is beyond a huge device, until MADV_HUGEPAGE`() throws {
     var space = try AddressSpace(huge8, length: 2 * huge)
     _ = try space.make(.advise(15), start, huge)

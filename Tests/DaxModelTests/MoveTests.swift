@@ -15,7 +15,7 @@ import Testing
     #expect(space.windows[0].presentCount == 1)
   }
 
-  /// Catches a window that forgets its entries when it grows in place (oracle `devdax-2m-api`).
+  /// Catches a window that forgets its entries when it grows in place (devdax-2m-api.scn).
   @Test func `grows in place with what is present`() throws {
     var space = try AddressSpace(huge8, length: huge, offset: huge)
     space.touchAll(huge)
@@ -137,7 +137,7 @@ import Testing
     #expect(!space.isChanging)
   }
 
-  /// Catches errnos other than those of `do_mremap` (oracle `devdax-4k-api`: EFAULT across a hole).
+  /// Catches errnos other than those of `do_mremap` (devdax-4k-api.scn: EFAULT across a hole).
   @Test func `refuses what mremap refuses`() throws {
     var space = try AddressSpace(base16, length: 4 * page)
     try space.add(start + 5 * page, page, of: base16, offset: 9 * page)

@@ -30,7 +30,8 @@ import Testing
     let before = try holdings(service)
     for _ in 0..<5 {
       let storm = try service.start([Project.program("fault-storm"), "/dev/dax0.0"])
-      Pause.milliseconds(150)
+      try #require(
+        try eventually { try !idle(service) }, "the storm maps nothing: \(storm.complained)")
       let killed = try Program.run([
         "sh", "-c", "kill -KILL $(cat /proc/\(storm.identifier)/task/*/children)",
       ])
@@ -53,9 +54,9 @@ import Testing
         \(Project.program("map-hold")) /dev/dax0.0 0 2097152 </dev/null >/dev/null || exit 1; i=$((i+1)); done
       """
     }
+    let before = try holdings(service)
     let first = try service.run(["sh", "-c", loop(200)], seconds: 200)
     #expect(first.status == 0, "\(first.all)")
-    let before = try holdings(service)
     let residentBefore = ProcessFacts.residentPages(service.program.identifier)
     let rest = try service.run(["sh", "-c", loop(800)], seconds: 200)
     #expect(rest.status == 0, "\(rest.all)")
@@ -67,11 +68,16 @@ import Testing
 
   /// Catches a run that waits for, or forgets, what its program left behind.
   @Test func `what outlives the program loses its device and is named`() throws {
+    let folder = try Scratch()
     let result = try Softdax.run(
       ["--size", "64M"],
       [
         "sh", "-c",
-        "setsid \(Project.program("map-hold")) /dev/dax0.0 0 2097152 < /dev/zero > /dev/null & sleep 0.5",
+        // Once it says "ready" it has the device mapped.
+        """
+        setsid \(Project.program("map-hold")) /dev/dax0.0 0 2097152 < /dev/zero > '\(folder.path)/out' &
+        until grep -q ready '\(folder.path)/out'; do sleep 0.01; done
+        """,
       ])
     #expect(result.status == 0, "\(result.all)")
     #expect(result.err.contains("still has the device mapped"), "\(result.all)")

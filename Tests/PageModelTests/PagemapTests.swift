@@ -17,7 +17,7 @@ import Testing
     PageCounts(refcount: refcount, mapcount: mapcount, pincount: pins, share: 0)
   }
 
-  /// Catches an idle count of the wrong regime (RC-01 to RC-03).
+  /// Catches an idle count of the wrong regime.
   @Test(
     arguments: [
       (PagemapType.generic, RefcountRegime.landed, 1), (.fsDax, .landed, 0),
@@ -32,7 +32,7 @@ import Testing
     #expect(pagemap.isIdle(folio: 0))
   }
 
-  /// Catches a page-table entry that is not a reference and a mapcount at once (RC-26: three
+  /// Catches a page-table entry that is not a reference and a mapcount at once (three
   /// processes, 4, then 1).
   @Test(arguments: PageSize.allCases)
   func `rise by one reference and one mapcount for each entry`(size: PageSize) {
@@ -48,8 +48,7 @@ import Testing
     #expect(pagemap.counts(folio: 2) == Self.counts(1) && pagemap.isIdle())
   }
 
-  /// Catches a legacy entry that moves a count: it had the devmap bit and no reference (RC-05,
-  /// RC-14).
+  /// Catches a legacy entry that moves a count: it had the devmap bit and no reference.
   @Test func `do not move for an entry in the legacy regime`() {
     let pagemap = Self.pagemap(type: .fsDax, regime: .legacy)
     pagemap.map(folios: 0..<4)
@@ -61,7 +60,7 @@ import Testing
     #expect(pagemap.isIdle())
   }
 
-  /// Catches get_page counted as a mapping (RC-16): the reference outlives the entry.
+  /// Catches get_page counted as a mapping: the reference outlives the entry.
   @Test func `keep plain references apart from entries`() {
     let pagemap = Self.pagemap(type: .fsDax)
     pagemap.map(folio: 0)
@@ -73,7 +72,7 @@ import Testing
     #expect(pagemap.isIdle())
   }
 
-  /// Catches pins counted as they are not: 1024 references at order 0 (RC-17).
+  /// Catches pins counted as they are not: 1024 references at order 0.
   @Test func `take a pin of a small page as 1024 references`() {
     let pagemap = Self.pagemap()
     #expect(!pagemap.maybePinned(folio: 1))
@@ -84,8 +83,7 @@ import Testing
     #expect(pagemap.isIdle() && !pagemap.maybePinned(folio: 1))
   }
 
-  /// Catches pins of a compound folio that are not separate: refcount and pincount, one each
-  /// (RC-18).
+  /// Catches pins of a compound folio that are not separate: refcount and pincount, one each.
   @Test(arguments: [PageSize.huge, .giant])
   func `take a pin of a large folio as a count of its own`(size: PageSize) {
     let pagemap = Self.pagemap(size)
@@ -102,7 +100,7 @@ import Testing
     #expect(pagemap.counts(folio: 1) == Self.counts(2, 1))
   }
 
-  /// Catches a false positive that is missing: the kernel has it too (RC-21).
+  /// Catches a false positive that is missing: the kernel has it too.
   @Test func `cannot tell 1024 references of a small page from a pin`() {
     let pagemap = Self.pagemap(type: .fsDax)
     for _ in 0..<1023 { pagemap.get(folio: 0) }
@@ -177,6 +175,59 @@ import Testing
   }
 }
 
+@Suite struct `the count of mapped folios` {
+  /// What a look at every descriptor finds.
+  private func scanned(_ pagemap: Pagemap) -> Int {
+    (0..<pagemap.folioCount).count { pagemap.counts(folio: $0).mapcount > 0 }
+  }
+
+  /// Catches entries counted in the place of folios, and references counted as entries.
+  @Test func `counts each folio once, however often it is mapped`() {
+    let pagemap = Pagemap(type: .generic, pageCount: 8, folioSize: .base)
+    pagemap.map(folio: 0)
+    pagemap.map(folios: 0..<4)
+    pagemap.get(folio: 7)
+    pagemap.pin(folio: 6)
+    #expect(pagemap.mappedFolios() == 4 && scanned(pagemap) == 4)
+    pagemap.unmap(folios: 0..<3)
+    #expect(pagemap.mappedFolios() == 2 && scanned(pagemap) == 2)
+    pagemap.unmap(folio: 0)
+    pagemap.unmap(folio: 3)
+    #expect(pagemap.mappedFolios() == 0 && scanned(pagemap) == 0)
+  }
+
+  /// Catches folios counted on a kernel whose device entries have no mapcount.
+  @Test func `is 0 where entries are not counted`() {
+    let pagemap = Pagemap(type: .generic, pageCount: 8, folioSize: .base, regime: .legacy)
+    pagemap.map(folio: 0)
+    pagemap.map(folios: 0..<4)
+    #expect(pagemap.mappedFolios() == 0)
+    pagemap.unmap(folios: 0..<4)
+    #expect(pagemap.mappedFolios() == 0)
+  }
+
+  /// Catches a first or last entry that two threads count, or none.
+  @Test(.timeLimit(.minutes(1)))
+  func `is exact when threads that shared folios are done`() async {
+    let pagemap = Pagemap(type: .generic, pageCount: 8, folioSize: .base)
+    await withTaskGroup(of: Void.self) { group in
+      for thread in 0..<8 {
+        group.addTask {
+          for round in 0..<20000 {
+            let first = (round + thread) % 4
+            pagemap.map(folios: first..<first + 3)
+            pagemap.unmap(folio: first + 1)
+            pagemap.unmap(folio: first)
+            pagemap.unmap(folio: first + 2)
+          }
+          pagemap.map(folio: thread / 2)
+        }
+      }
+    }
+    #expect(pagemap.mappedFolios() == 4 && scanned(pagemap) == 4)
+  }
+}
+
 @Suite struct `a pagemap's reference` {
   /// Catches G counted for each page of a compound memory map (`memremap_pages`: pfn_len >>
   /// vmemmap_shift).
@@ -190,7 +241,7 @@ import Testing
   }
 
   /// Catches a memory map that ends while somebody looks into it, or a get that succeeds after its
-  /// end (RC-23).
+  /// end.
   @Test func `keeps the memory map until the last is back`() {
     let pagemap = Pagemap(type: .generic, pageCount: 8, folioSize: .base)
     #expect(pagemap.life == .live)
@@ -206,7 +257,7 @@ import Testing
     #expect(!pagemap.getReference())
   }
 
-  /// Catches an end that waits for mappings or pins: generic and fs-dax memory maps do not (RC-32).
+  /// Catches an end that waits for mappings or pins: generic and fs-dax memory maps do not.
   @Test func `does not wait for pages in use`() {
     let pagemap = Pagemap(type: .fsDax, pageCount: 8, folioSize: .base)
     pagemap.pin(folio: 0)

@@ -38,14 +38,3 @@ import Testing
     #expect(size.roundDown(.max) == .max - unit + 1)
   }
 }
-
-@Suite struct `page numbers` {
-  /// Catches a unit other than 4 KiB: on a huge device too the pfn counts 4 KiB.
-  @Test func `count 4 KiB from the start of the medium`() {
-    #expect(PageNumber(containing: 0).value == 0)
-    #expect(PageNumber(containing: 4095).value == 0)
-    #expect(PageNumber(containing: 2 << 20).value == 512)
-    #expect(PageNumber(512).offset == 2 << 20)
-    #expect(PageNumber(1) < PageNumber(2))
-  }
-}

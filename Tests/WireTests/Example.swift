@@ -29,11 +29,6 @@ enum Example {
     let populate = sd_populate(
       header: Codec.header(SD_POPULATE), token: 1, address: 2, length: 3)
     let done = sd_done(header: Codec.header(SD_DONE), error: -5, reserved: 0)
-    let touches =
-      Codec.bytes(of: sd_touches(header: Codec.header(SD_TOUCHES), device: 2, count: 2))
-      + [(UInt32(9), UInt64(1)), (10, 3)].flatMap {
-        Codec.bytes(of: sd_bucket_count(bucket: $0.0, reserved: 0, count: $0.1))
-      }
     let asked: [Request] = [
       .getServer, .getDevice(3), .getPages(device: 1, first: 2, count: 3),
       .getLatency(device: 1, .install, first: 2),
@@ -41,7 +36,7 @@ enum Example {
     return [
       (
         Codec.bytes(of: attach),
-        "\(Request.attach(Request.Attach(process: 4711, isUserModeOnly: true, command: "fio")))"
+        "\(Request.attach(Request.Attach(command: "fio")))"
       ),
       (
         Codec.bytes(of: map),
@@ -68,10 +63,6 @@ enum Example {
         "\(Request.populate(Request.Populate(token: 1, address: 2, length: 3)))"
       ),
       (Codec.bytes(of: done), "\(Request.done(error: -5))"),
-      (
-        touches,
-        "\(Request.touches(device: 2, LatencySnapshot(buckets: [(9, 1), (10, 3)], minimum: 0, maximum: .max)))"
-      ),
     ] + asked.map { (try! $0.encoded, "\($0)") }
   }()
 

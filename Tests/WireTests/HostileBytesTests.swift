@@ -73,7 +73,6 @@ internal import Testing
   @Test func `a count that does not fit its message is refused`() {
     for count in [1, 513, 1025, 1 << 28, .max] as [UInt32] {
       let heads = [
-        Codec.bytes(of: sd_touches(header: Codec.header(SD_TOUCHES), device: 0, count: count)),
         Codec.bytes(
           of: sd_pages(header: Codec.header(SD_PAGES), count: count, reserved: 0, next: 0)),
         Codec.bytes(
@@ -83,7 +82,8 @@ internal import Testing
       for head in heads { #expect(!decode(head)) }
     }
     let many = Codec.bytes(
-      of: sd_touches(header: Codec.header(SD_TOUCHES), device: 0, count: 513))
+      of: sd_latency_reply(
+        header: Codec.header(SD_LATENCY), count: 513, next: 0, maximum: 0, minimum: 0))
     #expect(!decode(many + Array(repeating: 0, count: 513 * 16)))
   }
 

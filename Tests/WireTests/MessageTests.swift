@@ -27,7 +27,6 @@ internal import Testing
     #expect(size(sd_changed.self) == [32, 32])
     #expect(size(sd_populate.self) == [32, 32])
     #expect(size(sd_bucket_count.self) == [16, 16])
-    #expect(size(sd_touches.self) == [16, 16])
     #expect(size(sd_server.self) == [160, 160])
     #expect(size(sd_get_device.self) == [16, 16])
     #expect(size(sd_device.self) == [376, 376])
@@ -73,7 +72,7 @@ internal import Testing
     }
     let figures: [(LatencyKind, sd_latency)] = [
       (.insert, SD_LATENCY_INSERT), (.lookup, SD_LATENCY_LOOKUP),
-      (.install, SD_LATENCY_INSTALL), (.touch, SD_LATENCY_TOUCH),
+      (.install, SD_LATENCY_INSTALL),
     ]
     #expect(figures.map(\.0) == LatencyKind.allCases)
     for (kind, number) in figures { #expect(kind.wire == number.rawValue) }
@@ -141,12 +140,9 @@ internal import Testing
 
   /// Catches a question of the tools that the server understands as another one.
   @Test func `the tools' requests decode to themselves`() throws {
-    let touches = LatencySnapshot(
-      buckets: [(3, 7), (4351, .max - 7)], minimum: 0, maximum: .max)
     let requests: [Request] = [
       .getServer, .getDevice(0), .getDevice(Int(UInt32.max)),
       .getPages(device: 63, first: .max, count: 1 << 40),
-      .touches(device: 1, touches), .touches(device: 0, LatencySnapshot()),
     ]
     for request in requests {
       #expect("\(try Request(decoding: try request.encoded[...]))" == "\(request)")

@@ -49,19 +49,6 @@ struct sd_bench_figures sd_bench_device(struct sd_bench_pass pass, const char *p
 /* The child's part.  device: a path, or "-" for the memfd that it inherited. */
 int sd_bench_workload(struct sd_bench_pass pass, const char *device);
 
-/* A set of CPUs. */
-struct sd_bench_cpus {
-	uint64_t words[16];
-};
-/* Where the calling thread may run; all zero: not known. */
-struct sd_bench_cpus sd_bench_cpus_allowed(void);
-struct sd_bench_cpus sd_bench_cpus_one(int cpu);
-/* The lowest CPU of the set, and how many it has. */
-int sd_bench_cpus_first(struct sd_bench_cpus cpus);
-int sd_bench_cpus_count(struct sd_bench_cpus cpus);
-/* Moves every thread of this process there; children and threads begun afterwards inherit it. */
-int sd_bench_place(struct sd_bench_cpus cpus);
-
 /* The control: ns for one futex round trip between two threads on the calling thread's CPUs; < 0: -errno. */
 double sd_bench_round_trip(void);
 

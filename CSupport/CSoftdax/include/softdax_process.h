@@ -9,14 +9,20 @@
 #include <pthread.h>
 #include <stdint.h>
 
-/* Binds the calling thread to one CPU; threads and children it starts afterwards inherit that. */
-int sd_pin_to_cpu(int cpu);
-/* Undoes it: all CPUs of `mask` as sd_cpu_mask() gave it.  At most 1024 CPUs. */
-struct sd_cpu_mask {
+/* A set of CPUs, at most 1024. */
+struct sd_cpus {
 	uint64_t words[16];
 };
-int sd_cpu_mask(struct sd_cpu_mask *mask);
-int sd_set_cpu_mask(const struct sd_cpu_mask *mask);
+/* Where the calling thread may run; empty: not known. */
+struct sd_cpus sd_cpus_allowed(void);
+struct sd_cpus sd_cpus_one(int cpu);
+/* The lowest CPU of the set, and how many it has. */
+int sd_cpus_first(struct sd_cpus cpus);
+int sd_cpus_count(struct sd_cpus cpus);
+/* Moves the calling thread there, or every thread of this process; threads and children begun afterwards inherit it. */
+int sd_cpus_place_thread(struct sd_cpus cpus);
+int sd_cpus_place_process(struct sd_cpus cpus);
+
 void sd_name_thread(const char *name); /* at most 15 bytes */
 
 /* Unblocks the signal of sd_interrupt_thread() in the calling thread.  A thread inherits its creator's mask, and a thread

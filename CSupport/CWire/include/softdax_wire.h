@@ -26,7 +26,7 @@
 
 /* The environment of a workload: the session directory, absolute.  In it
  *   table     struct sd_table_header, then its entries
- *   socket    (a symbolic link when --socket PATH was given)
+ *   socket    where the server listens (serve --socket PATH makes a link to it at PATH)
  *   sys/      the files behind /sys paths
  *   dev/      an empty regular file for each device node: its (st_dev, st_ino) is the device's identity  */
 #define SD_ENVIRONMENT "SOFTDAX_DIR"
@@ -52,7 +52,6 @@ enum sd_type {
 	SD_CHANGE_PLAN = 37, /* reply: struct sd_change_plan */
 	SD_CHANGED = 38,     /* second message: struct sd_changed; reply SD_DONE */
 	SD_POPULATE = 39,    /* struct sd_populate; reply SD_DONE when every page is there */
-	SD_TOUCHES = 40,     /* struct sd_touches: touch latencies a workload measured; reply SD_DONE */
 
 	SD_GET_SERVER = 64, /* header only; reply SD_SERVER */
 	SD_SERVER = 65,
@@ -248,13 +247,6 @@ struct sd_bucket_count {
 };
 #define SD_BUCKETS_PER_MESSAGE 512u
 
-struct sd_touches {
-	struct sd_header header;
-	uint32_t device;
-	uint32_t count; /* entries that follow, at most SD_BUCKETS_PER_MESSAGE */
-	/* then count × struct sd_bucket_count */
-};
-
 /* ------------------------------------------------------------------ tools */
 
 struct sd_server {
@@ -334,7 +326,6 @@ enum sd_latency {
 	SD_LATENCY_INSERT = 1, /* server: event read to page installed */
 	SD_LATENCY_LOOKUP = 2, /* its parts: event read to reference taken */
 	SD_LATENCY_INSTALL = 3, /* the ioctl, or the agent's remap */
-	SD_LATENCY_TOUCH = 4,  /* workload: load to return, where a workload measured it */
 };
 
 struct sd_get_latency {
@@ -372,7 +363,6 @@ SD_ASSERT_SIZE(sd_change_plan, 48);
 SD_ASSERT_SIZE(sd_changed, 32);
 SD_ASSERT_SIZE(sd_populate, 32);
 SD_ASSERT_SIZE(sd_bucket_count, 16);
-SD_ASSERT_SIZE(sd_touches, 16);
 SD_ASSERT_SIZE(sd_server, 160);
 SD_ASSERT_SIZE(sd_get_device, 16);
 SD_ASSERT_SIZE(sd_device, 376);

@@ -21,8 +21,6 @@ public final class DaxDevice: Sendable {
   public let insertLatency = LatencyHistogram()
   public let lookupLatency = LatencyHistogram()
   public let installLatency = LatencyHistogram()
-  /// Load to return, in ns, as workloads that measured it told.
-  public let touchLatency = LatencyHistogram()
 
   private let descriptors: LazyDescriptors
   /// Bytes of page descriptors that have memory behind them.

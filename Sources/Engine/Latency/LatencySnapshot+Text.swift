@@ -41,7 +41,7 @@ extension LatencySnapshot {
       if size == 1 { return "\(nanoseconds) ns" }
       let value = Double(nanoseconds) / Double(size)
       let decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0
-      return "\(fixed(value, decimals: decimals)) \(name)"
+      return "\(fixed(value, decimals)) \(name)"
     }
     return "\(nanoseconds) ns"
   }
@@ -96,18 +96,7 @@ extension LatencySnapshot {
   }
 
   private static func percent(_ part: UInt64, of whole: UInt64) -> String {
-    fixed(Double(part) / Double(whole) * 100, decimals: 1).padded(to: 5) + " %"
-  }
-
-  /// A number with a fixed count of decimals; Foundation's `String(format:)` costs 50 MB.
-  private static func fixed(_ value: Double, decimals: Int) -> String {
-    var scale: UInt64 = 1
-    for _ in 0..<decimals { scale *= 10 }
-    let scaled = UInt64((value * Double(scale)).rounded())
-    guard decimals > 0 else { return String(scaled) }
-    let fraction = String(scaled % scale)
-    let zeros = String(repeating: "0", count: decimals - fraction.count)
-    return "\(scaled / scale).\(zeros)\(fraction)"
+    fixed(Double(part) / Double(whole) * 100, 1).padded(to: 5) + " %"
   }
 }
 

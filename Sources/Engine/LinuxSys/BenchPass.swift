@@ -108,22 +108,3 @@ public final class BenchMemory: Sendable {
     file = OwnedDescriptor(adopting: try checked(sd_bench_memfd(pages * pageSize, shift)))
   }
 }
-
-/// A set of CPUs, for a whole process.
-public struct ProcessorSet: Sendable {
-  private let raw: sd_bench_cpus
-
-  /// Where the calling thread may run.
-  public static var allowed: ProcessorSet { ProcessorSet(raw: sd_bench_cpus_allowed()) }
-
-  public static func one(_ cpu: Int32) -> ProcessorSet { ProcessorSet(raw: sd_bench_cpus_one(cpu)) }
-
-  private init(raw: sd_bench_cpus) { self.raw = raw }
-
-  /// The lowest.
-  public var first: Int32 { sd_bench_cpus_first(raw) }
-  public var count: Int32 { sd_bench_cpus_count(raw) }
-
-  /// Moves every thread of this process there; children and threads begun afterwards inherit it.
-  public func placeThisProcess() throws(Errno) { try checked(sd_bench_place(raw)) }
-}

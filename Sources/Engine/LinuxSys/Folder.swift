@@ -1,7 +1,7 @@
 internal import Glibc
 public import SystemPackage
 
-/// Directories: make, list, remove.
+/// Paths and directories: make, list, look, remove.
 public enum Folder {
   public struct Owner: Sendable {
     public let user: UInt32
@@ -11,6 +11,16 @@ public enum Folder {
   /// - Throws: `.fileExists`. Source: `mkdir(2)`.
   public static func make(_ path: String, mode: UInt32) throws(Errno) {
     guard unsafe mkdir(path, mode) == 0 else { throw Errno(rawValue: errno) }
+  }
+
+  /// There is something at `path`; links are followed.
+  public static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
+
+  /// The absolute path without links and "..". Source: `realpath(3)`.
+  public static func canonical(_ path: String) throws(Errno) -> String {
+    guard let found = unsafe realpath(path, nil) else { throw Errno(rawValue: errno) }
+    defer { unsafe free(found) }
+    return unsafe String(cString: found)
   }
 
   /// Who owns it; links are not followed.

@@ -30,11 +30,4 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
   public static func create(_ path: String, mode: UInt32) throws(Errno) -> OwnedDescriptor {
     try open(path, flags: O_RDWR | O_CREAT | O_EXCL, mode: mode)
   }
-
-  /// A second descriptor for the same open file description.
-  public borrowing func duplicate() throws(Errno) -> OwnedDescriptor {
-    let copy = fcntl(raw, F_DUPFD_CLOEXEC, 0)
-    guard copy >= 0 else { throw Errno(rawValue: errno) }
-    return OwnedDescriptor(adopting: copy)
-  }
 }

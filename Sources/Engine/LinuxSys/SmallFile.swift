@@ -1,22 +1,46 @@
 internal import Glibc
 public import SystemPackage
 
-/// Attribute files: a few bytes read or written at once.
+/// Files of which all is read or written at once: of /proc, /sys and the session directory.
 public enum SmallFile {
-  /// What is in the file, at most 64 KiB.
+  /// All that is in the file, which may be one of /proc that has no size.
   public static func read(_ path: String) throws(Errno) -> String {
     let file = try OwnedDescriptor.open(path, flags: O_RDONLY)
-    var bytes = [UInt8](repeating: 0, count: 65536)
-    var count = 0
-    while count < bytes.count {
-      let got = unsafe bytes.withUnsafeMutableBytes {
-        unsafe Glibc.read(file.raw, $0.baseAddress! + count, $0.count - count)
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 16384)
+    while true {
+      let got = unsafe chunk.withUnsafeMutableBytes {
+        unsafe Glibc.read(file.raw, $0.baseAddress!, $0.count)
       }
-      guard got >= 0 else { throw Errno(rawValue: errno) }
-      if got == 0 { break }
-      count += got
+      if got == 0 { return String(decoding: bytes, as: UTF8.self) }
+      if got < 0 && errno == EINTR { continue }
+      guard got > 0 else { throw Errno(rawValue: errno) }
+      bytes += chunk[..<got]
     }
-    return String(decoding: bytes[..<count], as: UTF8.self)
+  }
+
+  /// The first line without the spaces around it; nil if there is none, or no file.
+  public static func line(_ path: String) -> String? {
+    (try? read(path))?.split(separator: "\n").first.map { trimmed($0) }
+  }
+
+  /// The number that is the file's first line.
+  public static func number(_ path: String) -> UInt64? { line(path).flatMap { UInt64($0) } }
+
+  /// The value of the first "name : value" line of `text`, as /proc has them.
+  public static func field(_ name: String, of text: String) -> String? {
+    for line in text.split(separator: "\n") {
+      guard let colon = line.firstIndex(of: ":"), trimmed(line[..<colon]) == name else { continue }
+      return trimmed(line[line.index(after: colon)...])
+    }
+    return nil
+  }
+
+  private static func trimmed(_ text: Substring) -> String {
+    var rest = text
+    while rest.first?.isWhitespace == true { rest.removeFirst() }
+    while rest.last?.isWhitespace == true { rest.removeLast() }
+    return String(rest)
   }
 
   /// Up to `count` bytes from `offset` on; fewer at the file's end.
@@ -35,6 +59,11 @@ public enum SmallFile {
     try put(bytes, try .open(path, flags: O_WRONLY | O_CREAT | O_TRUNC, mode: mode))
   }
 
+  /// Makes the file, which must not exist, with `bytes`.
+  public static func create(_ bytes: [UInt8], at path: String, mode: UInt32) throws(Errno) {
+    try put(bytes, try .open(path, flags: O_WRONLY | O_CREAT | O_EXCL, mode: mode))
+  }
+
   /// Adds `bytes` to the end of a file, or writes them into a FIFO.
   public static func append(_ bytes: [UInt8], to path: String) throws(Errno) {
     try put(bytes, try .open(path, flags: O_WRONLY | O_APPEND))
@@ -46,6 +75,7 @@ public enum SmallFile {
       let put = unsafe bytes.withUnsafeBytes {
         unsafe Glibc.write(file.raw, $0.baseAddress! + count, $0.count - count)
       }
+      if put < 0 && errno == EINTR { continue }
       guard put >= 0 else { throw Errno(rawValue: errno) }
       count += put
     }

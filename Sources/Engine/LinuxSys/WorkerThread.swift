@@ -55,20 +55,3 @@ public final class WorkerThread: Sendable {
   /// A call not yet begun is not interrupted: repeat until the thread says that it has seen the request.
   public func interrupt() { _ = sd_interrupt_thread(handle) }
 }
-
-/// Where threads run.
-public enum Placement {
-  /// Binds the calling thread, and those it starts from now on, to one CPU. Source: `sched_setaffinity(2)`.
-  public static func pin(to cpu: Int) throws(Errno) {
-    try checked(sd_pin_to_cpu(CInt(clamping: cpu)))
-  }
-
-  /// Runs `body` with the calling thread on `cpu`, and undoes that afterwards.
-  public static func pinned<Result>(to cpu: Int, _ body: () throws -> Result) throws -> Result {
-    var saved = sd_cpu_mask()
-    try checked(unsafe withUnsafeMutablePointer(to: &saved) { unsafe sd_cpu_mask($0) })
-    try pin(to: cpu)
-    defer { _ = unsafe withUnsafePointer(to: saved) { unsafe sd_set_cpu_mask($0) } }
-    return try body()
-  }
-}

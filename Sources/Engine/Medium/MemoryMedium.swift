@@ -55,27 +55,3 @@ public final class MemoryMedium: Medium {
     try file.allocate(offset: offset, length: length)
   }
 }
-
-/// The host's pool of huge pages of one size.
-public struct HugePagePool: Sendable {
-  private let folder: String
-
-  public init(_ pages: PageSize) {
-    folder = "/sys/kernel/mm/hugepages/hugepages-\(pages.bytes >> 10)kB"
-  }
-
-  /// This host knows the size.
-  public var exists: Bool { (try? SmallFile.read("\(folder)/nr_hugepages")) != nil }
-  public var total: UInt64 { value("nr_hugepages") }
-  /// Free and not promised to anybody.
-  public var free: UInt64 {
-    let free = value("free_hugepages")
-    let promised = value("resv_hugepages")
-    return free > promised ? free - promised : 0
-  }
-
-  private func value(_ name: String) -> UInt64 {
-    guard let text = try? SmallFile.read("\(folder)/\(name)") else { return 0 }
-    return UInt64(text.prefix { $0.isNumber }) ?? 0
-  }
-}

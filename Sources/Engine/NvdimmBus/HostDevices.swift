@@ -1,3 +1,5 @@
+internal import LinuxSys
+
 /// The device numbers and names that the running kernel has given out.
 public struct HostDevices: Sendable, Hashable {
   /// Majors of character devices by driver, from /proc/devices; several drivers may share one.
@@ -34,10 +36,10 @@ public struct HostDevices: Sendable, Hashable {
 
   /// Looks at this host, or at a copy of its /proc and /sys below `root`; what is missing counts as empty.
   public static func survey(root: String = "") -> HostDevices {
-    let devices = (try? Files.text(of: "\(root)/proc/devices")) ?? ""
-    let nodes = Files.names(in: "\(root)/sys/dev/char")
-    let nd = Files.names(in: "\(root)/sys/bus/nd/devices")
-    let dax = Files.names(in: "\(root)/sys/bus/dax/devices")
+    let devices = (try? SmallFile.read("\(root)/proc/devices")) ?? ""
+    let nodes = Folder.entries("\(root)/sys/dev/char")
+    let nd = Folder.entries("\(root)/sys/bus/nd/devices")
+    let dax = Folder.entries("\(root)/sys/bus/dax/devices")
     return HostDevices(
       majors: characterMajors(devices), numbers: Set(nodes.compactMap(number)),
       regions: Set((nd + dax).compactMap { suffix($0, of: ["region", "dax"]) }),

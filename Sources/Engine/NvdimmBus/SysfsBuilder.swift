@@ -26,7 +26,7 @@ struct SysfsBuilder {
   // MARK: devices
 
   /// The bus and its control device; `nfit` is what makes libndctl offer error injection.
-  mutating func addBus(deviceCount: Int) {
+  mutating func addBus() {
     file("sys/devices/platform/\(bus.provider)/modalias", "platform:softdax")
     files(
       in: busPath,

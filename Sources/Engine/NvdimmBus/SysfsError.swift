@@ -4,8 +4,6 @@ public import SystemPackage
 public enum SysfsError: Error, Hashable {
   /// `path` could not be created.
   case create(path: String, Errno)
-  /// `path` could not be read.
-  case read(path: String, Errno)
   /// Every dynamic character major is taken.
   case noMajorLeft
   /// A device of `size` bytes, when only `available` bytes of physical addresses are left.
@@ -20,7 +18,6 @@ extension SysfsError: CustomStringConvertible {
     case .create(let path, .noSpace):
       "cannot create \(path): no space left; free some or choose another session directory"
     case .create(let path, let errno): "cannot create \(path): \(errno)"
-    case .read(let path, let errno): "cannot read \(path): \(errno)"
     case .noMajorLeft:
       "no character device number is free: /proc/devices lists all of 234-254 and 384-511"
     case .tooLarge(let size, let available):

@@ -1,3 +1,6 @@
+internal import LinuxSys
+internal import SystemPackage
+
 /// The files behind /sys for a bus of emulated devices, as unmodified libraries expect them.
 ///
 /// libdaxctl, libndctl, PMDK, fio and QEMU each walk a different part: the dax bus, the libnvdimm bus and
@@ -18,7 +21,7 @@ public struct SysfsTree: Sendable {
 
   public init(devices: [EmulatedDevice], bus: EmulatedBus) {
     var builder = SysfsBuilder(bus: bus)
-    builder.addBus(deviceCount: devices.count)
+    builder.addBus()
     for device in devices { builder.add(device) }
     nodes = builder.nodes
     emptyDirectories = SysfsBuilder.directoriesOfReaders
@@ -41,12 +44,25 @@ public struct SysfsTree: Sendable {
   ///
   /// About 90 files for each device, 1 ms on tmpfs.
   public func write(into directory: String) throws(SysfsError) {
-    for path in directories { try Files.makeDirectory("\(directory)/\(path)") }
-    for (path, node) in nodes {
-      switch node {
-      case .file(let text): try Files.makeFile("\(directory)/\(path)", text: text)
-      case .link(let target): try Files.makeLink("\(directory)/\(path)", target: target)
+    for path in directories {
+      try Self.creating("\(directory)/\(path)") { path throws(Errno) in
+        do throws(Errno) { try Folder.make(path, mode: 0o755) } catch .fileExists {}
       }
     }
+    for (path, node) in nodes {
+      try Self.creating("\(directory)/\(path)") { path throws(Errno) in
+        switch node {
+        // Mode as in sysfs.
+        case .file(let text): try SmallFile.create(Array(text.utf8), at: path, mode: 0o444)
+        case .link(let target): try Folder.link(path, to: target)
+        }
+      }
+    }
+  }
+
+  private static func creating(
+    _ path: String, _ body: (String) throws(Errno) -> Void
+  ) throws(SysfsError) {
+    do throws(Errno) { try body(path) } catch { throw .create(path: path, error) }
   }
 }

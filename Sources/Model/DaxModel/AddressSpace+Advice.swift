@@ -8,7 +8,7 @@ extension AddressSpace {
   /// - SEQUENTIAL, RANDOM, NORMAL, HUGEPAGE, NOHUGEPAGE: flags of the mapping, kept here; nothing to do outside.
   /// - DONTFORK, DONTDUMP and their opposites: the real mapping must have them; perform.
   /// - POPULATE_*: see `checkPopulate`.
-  /// - REMOVE: ENODEV (oracle); EACCES for a descriptor without write access.
+  /// - REMOVE: ENODEV; EACCES for a descriptor without write access.
   /// - HWPOISON, SOFT_OFFLINE: EPERM, what a caller without CAP_SYS_ADMIN gets (`madvise_inject_error`): the model has
   ///   no poison yet.
   /// - FREE, WIPEONFORK (anonymous memory only), COLLAPSE, guard regions and unknown advice: EINVAL.
@@ -38,7 +38,7 @@ extension AddressSpace {
     }
   }
 
-  /// MADV_POPULATE_*, page by page: ENOMEM where nothing is mapped (oracle `devdax-4k-api`), EINVAL where the protection
+  /// MADV_POPULATE_*, page by page: ENOMEM where nothing is mapped (devdax-4k-api.scn), EINVAL where the protection
   /// does not allow it, EFAULT where a touch would be SIGBUS.
   ///
   /// The kernel inserts what comes before the failure; here nothing is inserted then. Memory that is no device's

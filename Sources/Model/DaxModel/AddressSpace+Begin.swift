@@ -20,7 +20,8 @@ extension AddressSpace {
   ///   complete; wait for it and ask again.
   ///
   /// Source: `dev_dax_may_split`, drivers/dax/device.c; mm/mmap.c, mm/mprotect.c, mm/mremap.c, mm/madvise.c, mm/msync.c
-  /// (v6.1, v7.3); oracle `devdax-2m-api`, `devdax-4k-api`. What the oracle did not do is inferred from these.
+  /// (v6.1, v7.3); measured in devdax-2m-api.scn and devdax-4k-api.scn of Tests/ScenarioData. What these do not do is
+  /// inferred from the source.
   public mutating func begin(
     _ change: Change, address: UInt64, length: UInt64, id: UInt64
   ) throws(Errno) -> ChangePlan {
@@ -96,7 +97,7 @@ extension AddressSpace {
     return .perform(range)
   }
 
-  /// Part of a huge entry cannot be zapped: the whole one goes, and nothing is refused (DD-10).
+  /// Part of a huge entry cannot be zapped: the whole one goes, and nothing is refused.
   ///
   /// Source: `__split_huge_pmd_locked`, mm/huge_memory.c (v7.3).
   private func judgeZap(_ address: UInt64, _ length: UInt64) throws(Errno) -> ChangePlan {
@@ -133,7 +134,7 @@ extension AddressSpace {
 
   /// MS_SYNC needs an fsync method, which the node has not.
   ///
-  /// Source: `msync`, mm/msync.c; kernel-semantics 6.4.
+  /// Source: `msync`, mm/msync.c (v6.1, v7.3): `vfs_fsync_range` without `->fsync` is EINVAL.
   private func judgeSync(
     _ address: UInt64, _ length: UInt64, _ flags: UInt32
   ) throws(Errno) -> ChangePlan {
@@ -164,7 +165,7 @@ extension AddressSpace {
     return address..<(address + rounded)
   }
 
-  /// `may_split`: a window of a huge device is not cut inside a huge page (DD-09).
+  /// `may_split`: a window of a huge device is not cut inside a huge page: `dev_dax_may_split`, drivers/dax/device.c (v6.1, v7.3).
   func checkSplit(at address: UInt64) throws(Errno) {
     guard let window = window(at: address), window.range.lowerBound != address else { return }
     guard window.alignment.isAligned(address) else { throw .invalidArgument }

@@ -4,7 +4,7 @@ extension AddressSpace {
   /// - Parameters:
   ///   - id: As in `begin`; one that is not under way changes nothing (plans that were not to be performed have none).
   ///   - succeeded: What the call did. Of a zap, ENOMEM counts as success: madvise() has zapped what is mapped and says
-  ///     that not everything was (oracle `devdax-4k-api`).
+  ///     that not everything was (devdax-4k-api.scn).
   ///   - newAddress: Where a move has put it; of no meaning otherwise.
   ///   - newLength: Likewise; what `begin` was asked for is what counts.
   /// - Returns: The page-table entries that went away, whose references the caller gives back now. A move keeps its

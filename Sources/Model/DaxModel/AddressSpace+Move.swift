@@ -8,7 +8,7 @@ extension AddressSpace {
   /// The new length and a fixed target are not checked against the alignment (INF): the kernel does not either, and every
   /// later touch is SIGBUS.
   ///
-  /// Source: `mremap_to`, `vma_to_resize`, `move_vma`, mm/mremap.c (v6.12); oracle `devdax-4k-api` (EFAULT).
+  /// Source: `mremap_to`, `vma_to_resize`, `move_vma`, mm/mremap.c (v6.12); measured in devdax-4k-api.scn (EFAULT).
   func judge(_ move: Move) throws(Errno) -> ChangePlan {
     for cut in [move.target, move.tail] {
       guard let cut, !cut.isEmpty else { continue }

@@ -74,9 +74,9 @@ public struct Window: Sendable {
   /// Whether a touch can succeed anywhere in this window.
   ///
   /// `__check_vma` is repeated at every fault, so that unaligned ends (after mremap) fail every touch of a huge device.
-  /// An offset off the alignment cannot be mapped by one huge entry; that this is SIGBUS is inferred: the oracle
-  /// mapped such a window and did not touch it. MADV_NOHUGEPAGE turns a PMD fault into a PTE fault, which a huge device
-  /// refuses (DD-11, inferred from v7.3).
+  /// An offset off the alignment cannot be mapped by one huge entry; that this is SIGBUS is inferred: devdax-2m-api.scn
+  /// maps such a window and does not touch it. MADV_NOHUGEPAGE turns a PMD fault into a PTE fault, which a huge device
+  /// refuses (inferred from `dev_dax_huge_fault`, drivers/dax/device.c, v7.3).
   var isMappable: Bool {
     alignment == .base
       || (alignment.isAligned(offset) && alignment.isAligned(range.lowerBound)

@@ -2,7 +2,7 @@ public import PmemBase
 
 /// How a kernel counts the users of a device page: the one place where the regimes differ.
 ///
-/// A value, so that a device can be told which one to follow. Source: kernel-semantics 1.2 to 1.6.
+/// A value, so that a device can be told which one to follow.
 public struct RefcountRegime: Sendable, Equatable {
   /// References that one page-table entry holds on its folio.
   public let mappingReferences: UInt32
@@ -15,7 +15,7 @@ public struct RefcountRegime: Sendable, Equatable {
   private let idleFsDax: UInt32
   private let idleDevicePrivate: UInt32
 
-  /// 6.15 and later (regime C): every entry holds one reference and one mapcount, one for a whole PMD or PUD.
+  /// 6.15 and later: every entry holds one reference and one mapcount, one for a whole PMD or PUD.
   ///
   /// Source: `insert_page_into_pte_locked` (mm/memory.c), `insert_pmd` (mm/huge_memory.c),
   /// `__init_zone_device_page` (mm/mm_init.c), v7.3.
@@ -23,7 +23,7 @@ public struct RefcountRegime: Sendable, Equatable {
     mappingReferences: 1, mappingMapcount: 1, chargesResidentSet: true,
     idleGeneric: 1, idleFsDax: 0, idleDevicePrivate: 0)
 
-  /// 5.18 to 6.14 (regime A1): an entry has the devmap bit and moves no count; only gup does.
+  /// 5.18 to 6.14: an entry has the devmap bit and moves no count; only gup does.
   ///
   /// Source: `vmf_insert_mixed` (mm/memory.c), `__init_zone_device_page`, v6.1 and v6.12.
   public static let legacy = RefcountRegime(

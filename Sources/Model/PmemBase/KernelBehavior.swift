@@ -1,6 +1,6 @@
 /// The kernel whose behaviour is modelled where versions differ.
 ///
-/// The three that were measured; see the oracle's scenarios. Page references: `v6_1` and `v6_12` have the
+/// The three that were measured: see Tests/ScenarioData. Page references: `v6_1` and `v6_12` have the
 /// legacy regime, `v7_2` the landed one (since 6.15).
 // swift-format-ignore: AlwaysUseLowerCamelCase
 public enum KernelBehavior: Sendable, CaseIterable {

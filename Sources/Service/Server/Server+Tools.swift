@@ -10,7 +10,7 @@ internal import SystemPackage
 internal import Wire
 
 extension Server {
-  /// Answers a tool's question. Never stops a fault thread.
+  /// Answers a tool's question. Takes no lock that a fault thread takes but to look who maps a device.
   func answer(_ request: Request) throws(WireError) -> Reply {
     switch request {
     case .getServer:
@@ -28,10 +28,6 @@ extension Server {
     case .getLatency(let index, let kind, let first):
       guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
       return latency(devices[index].histogram(kind).snapshot(), from: first)
-    case .touches(let index, let touches):
-      guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
-      devices[index].touchLatency.record(touches)
-      return error(Errno(rawValue: 0))
     default:
       throw .unexpected(type: 0)
     }
@@ -91,7 +87,6 @@ extension DaxDevice {
     case .insert: insertLatency
     case .lookup: lookupLatency
     case .install: installLatency
-    case .touch: touchLatency
     }
   }
 }

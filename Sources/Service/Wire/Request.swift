@@ -1,5 +1,4 @@
 internal import CWire
-public import Latency
 
 /// What a workload or a tool asks of the server, decoded.
 ///
@@ -12,7 +11,6 @@ public enum Request: Sendable {
   case change(Change)
   case changed(Changed)
   case populate(Populate)
-  case touches(device: Int, LatencySnapshot)
   case getServer
   case getDevice(Int)
   case getPages(device: Int, first: UInt64, count: UInt64)
@@ -22,9 +20,7 @@ public enum Request: Sendable {
 
   /// A process presents its userfaultfd.
   public struct Attach: Sendable {
-    public var process: Int32
-    /// Its userfaultfd does not see faults taken inside system calls.
-    public var isUserModeOnly: Bool
+    /// The program's name; which process it is, the socket says.
     public var command: String
   }
 
@@ -95,15 +91,12 @@ public enum LatencyKind: String, Sendable, CaseIterable {
   case lookup
   /// Its second part: the ioctl, or the agent's remap.
   case install
-  /// In a workload that measured it: load to return.
-  case touch
 
   var wire: UInt32 {
     switch self {
     case .insert: SD_LATENCY_INSERT.rawValue
     case .lookup: SD_LATENCY_LOOKUP.rawValue
     case .install: SD_LATENCY_INSTALL.rawValue
-    case .touch: SD_LATENCY_TOUCH.rawValue
     }
   }
 }
@@ -116,10 +109,7 @@ extension Request {
     switch sd_type(rawValue: UInt32(type)) {
     case SD_ATTACH:
       let m = try Codec.exactly(sd_attach.self, bytes)
-      self = .attach(
-        Attach(
-          process: m.pid, isUserModeOnly: m.flags & SD_ATTACH_USER_MODE_ONLY != 0,
-          command: Codec.text(m.command)))
+      self = .attach(Attach(command: Codec.text(m.command)))
     case SD_MAP:
       let m = try Codec.exactly(sd_map.self, bytes)
       self = .map(
@@ -152,14 +142,6 @@ extension Request {
     case SD_POPULATE:
       let m = try Codec.exactly(sd_populate.self, bytes)
       self = .populate(Populate(token: m.token, address: m.address, length: m.length))
-    case SD_TOUCHES:
-      let (head, entries) = try Codec.list(
-        sd_touches.self, of: sd_bucket_count.self, count: { $0.count },
-        limit: SD_BUCKETS_PER_MESSAGE, bytes)
-      self = .touches(
-        device: Int(head.device),
-        LatencySnapshot(
-          buckets: entries.map { ($0.bucket, $0.count) }, minimum: 0, maximum: .max))
     case SD_GET_SERVER:
       _ = try Codec.exactly(sd_header.self, bytes)
       self = .getServer
@@ -201,15 +183,6 @@ extension Request {
           of: sd_get_latency(
             header: Codec.header(SD_GET_LATENCY), device: UInt32(device), latency: kind.wire,
             first: first, reserved: 0))
-      case .touches(let device, let snapshot):
-        let entries = snapshot.buckets.prefix(Int(SD_BUCKETS_PER_MESSAGE))
-        return Codec.bytes(
-          of: sd_touches(
-            header: Codec.header(SD_TOUCHES), device: UInt32(device),
-            count: UInt32(entries.count)))
-          + entries.flatMap {
-            Codec.bytes(of: sd_bucket_count(bucket: $0.bucket, reserved: 0, count: $0.count))
-          }
       default:
         throw .unexpected(type: 0)
       }

@@ -67,18 +67,4 @@ public final class ServerClient {
       first = next
     }
   }
-
-  /// Hands over what a workload measured of its own touches.
-  public func reportTouches(device: Int, _ touches: LatencySnapshot) throws(WireError) {
-    var rest = touches.buckets[...]
-    while !rest.isEmpty {
-      let part = rest.prefix(Reply.bucketsPerMessage)
-      rest = rest.dropFirst(part.count)
-      _ = try channel.ask(
-        .touches(
-          device: device,
-          LatencySnapshot(
-            buckets: Array(part), minimum: touches.minimum, maximum: touches.maximum)))
-    }
-  }
 }

@@ -1,5 +1,7 @@
+internal import LinuxSys
+
 /// On which CPUs a process's threads may run: it moves a fault's latency more than anything else does.
-struct Placement: Encodable, Equatable {
+struct ThreadPlacement: Encodable, Equatable {
   /// The CPUs of each group of threads that share them, most threads first: "0-1".
   var cpus: [String]
   /// Some thread may not run everywhere.
@@ -8,9 +10,9 @@ struct Placement: Encodable, Equatable {
   /// The threads of `process` now; nil when it cannot be seen.
   init?(process: Int32, online: String) {
     let tasks = "/proc/\(process)/task"
-    let lists = HostFile.names(in: tasks).compactMap { thread in
-      HostFile.text("\(tasks)/\(thread)/status").flatMap {
-        HostFile.field("Cpus_allowed_list", of: $0)
+    let lists = Folder.entries(tasks).compactMap { thread in
+      (try? SmallFile.read("\(tasks)/\(thread)/status")).flatMap {
+        SmallFile.field("Cpus_allowed_list", of: $0)
       }
     }
     self.init(lists: lists, online: online)
