@@ -46,7 +46,7 @@ static void drain(void)
 
 static void *drain_soon(void *nothing)
 {
-	usleep(700000);
+	usleep(200000);
 	drain();
 	return nothing;
 }
