@@ -132,14 +132,13 @@ void sd_populate(uintptr_t start, uintptr_t end)
 
 		if (populate.token == 0)
 			return;
-		for (int attempt = 0; attempt < 1000; attempt++) {
-			long result = sd_request_done(&populate, sizeof populate);
-
-			if (result != -EMFILE && result != -ENFILE && result != -EAGAIN)
-				break;
-			sd_raw_sleep(1000000);
-		}
+		sd_request_done(&populate, sizeof populate);
 	}
+}
+
+bool sd_buffers_matter(void)
+{
+	return __atomic_load_n(&sd_highest, __ATOMIC_RELAXED) != 0 && sd_user_mode_only();
 }
 
 void sd_prepare_buffer(const void *address, size_t length)

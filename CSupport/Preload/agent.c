@@ -4,7 +4,8 @@
  *
  * It maps what only the process itself can map, and its connection is how the server learns that the process is gone.
  * It has a descriptor table of its own (no CLONE_FILES): the program's close_range() cannot reach what it holds, and the
- * program never sees it.  It shares the starter's thread-local storage, so nothing here may use libc, errno or a stack
+ * program never sees it.  Root directory and credentials stay what they were at the first mmap (no CLONE_FS; libc's setuid()
+ * does not know it).  It shares the starter's thread-local storage, so nothing here may use libc, errno or a stack
  * protector; it is built without one.  All its signals are blocked.
  */
 #include <fcntl.h>
@@ -14,7 +15,10 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "core.h"
 
@@ -36,7 +40,10 @@ static struct {
 	uint32_t answer; /* enum answer, a futex: from the new thread to its starter */
 	uint32_t user_mode_only;
 	uint32_t tid; /* 0 when the thread is no more: the kernel clears and wakes it */
+	uint32_t left; /* the server has closed the connection */
 	int32_t error;
+	int32_t process, thread; /* to send it a signal */
+	int32_t bell;		 /* in the agent's table: a signalfd, or -errno */
 	uint64_t token;
 } agent;
 
@@ -76,16 +83,16 @@ static long open_userfaultfd(uint32_t *user_mode_only)
 }
 
 /* Connects and introduces the process; the descriptor of the connection. */
-static long introduce(long userfaultfd, uint64_t *token)
+static long introduce_once(long userfaultfd, uint64_t *token)
 {
 	struct sd_attach attach = { .header = sd_header_of(SD_ATTACH) };
 	struct sd_attached attached;
-	int fd = (int)SD_RAW3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sd_request server = { (int)SD_RAW3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), sd_raw };
 	int passed;
 	long result;
 
-	if (fd < 0)
-		return fd;
+	if (server.fd < 0)
+		return server.fd;
 	attach.pid = (int32_t)SD_RAW0(SYS_getpid);
 	attach.flags = agent.user_mode_only ? SD_ATTACH_USER_MODE_ONLY : 0;
 
@@ -100,26 +107,82 @@ static long introduce(long userfaultfd, uint64_t *token)
 		sd_raw_close((int)comm);
 	}
 
-	result = sd_connect(fd);
+	result = sd_connect(&server);
+	if (result == -ENOENT || result == -ECONNREFUSED)
+		result = -ENXIO;
 	if (!sd_failed(result))
-		result = sd_send_message(fd, &attach, sizeof attach, (int)userfaultfd);
+		result = sd_send_message(&server, &attach, sizeof attach, (int)userfaultfd);
 	if (!sd_failed(result)) {
-		result = sd_receive_message(fd, &attached, sizeof attached, 0, &passed);
+		result = sd_receive_message(&server, &attached, sizeof attached, 0, &passed);
 		if (result != sizeof attached || attached.header.type != SD_ATTACHED)
-			result = sd_failed(result) ? result : -EPIPE;
+			result = -EAGAIN; /* a server that is full */
 		else
 			result = attached.error;
 	}
 	if (sd_failed(result)) {
-		sd_raw_close(fd);
+		sd_raw_close(server.fd);
 		return result;
 	}
 	*token = attached.token;
-	return fd;
+	return server.fd;
+}
+
+static long introduce(long userfaultfd, uint64_t *token)
+{
+	for (long waited = 0;;) {
+		long result = introduce_once(userfaultfd, token);
+
+		switch (-result) {
+		case EPIPE: case ECONNRESET: case ENOTCONN: case EAGAIN:
+			if (!sd_again(&waited))
+				return -ENOMEM;
+			continue;
+		default:
+			return result;
+		}
+	}
+}
+
+/* ------------------------------------------------------------------ the last thread of the program */
+
+/* If every thread of the program has left by itself (syscall(SYS_exit)), only ours keep the process: then it ends, with the
+ * status that the first thread left.  pthread_exit() and exit() need no such help. */
+static void leave_if_alone(void)
+{
+	struct stat facts;
+	char text[1024];
+
+	/* Links of the directory: two, and one for each thread; the first thread stays as a zombie until the others are gone. */
+	if (sd_failed(SD_RAW4(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &facts, 0)) ||
+	    facts.st_nlink != 2 + 2 + (sd_porter_runs() ? 1u : 0u))
+		return;
+
+	long file = SD_RAW4(SYS_openat, AT_FDCWD, "/proc/self/stat", O_RDONLY | O_CLOEXEC, 0);
+
+	if (file < 0)
+		return;
+
+	long length = SD_RAW3(SYS_read, file, text, sizeof text);
+	long name = -1, last = 0;
+	unsigned status = 0;
+
+	sd_raw_close((int)file);
+	for (long index = 0; index < length; index++) {
+		if (text[index] == ')')
+			name = index;
+		if (text[index] == ' ')
+			last = index;
+	}
+	if (name < 0 || name + 2 >= length || text[name + 2] != 'Z')
+		return;
+	for (long index = last + 1; index < length && text[index] >= '0' && text[index] <= '9'; index++)
+		status = status * 10 + (unsigned)(text[index] - '0');
+	for (;;)
+		SD_RAW1(SYS_exit_group, status >> 8 & 0xff);
 }
 
 /* Obeys the server until it closes the connection. */
-static void serve(int fd)
+static void serve(const struct sd_request *server)
 {
 	int devices[SD_MAX_DEVICES];
 	union {
@@ -131,9 +194,24 @@ static void serve(int fd)
 	for (unsigned index = 0; index < SD_MAX_DEVICES; index++)
 		devices[index] = -1;
 	for (;;) {
+		struct pollfd ready[2] = { { .fd = server->fd, .events = POLLIN }, { .fd = agent.bell, .events = POLLIN } };
+		const long second[2] = { 1, 0 };
+		char signal[128];
 		int passed;
-		long got = sd_receive_message(fd, &command, sizeof command, 0, &passed);
 
+		if (SD_RAW5(SYS_ppoll, ready, 2, second, 0, 0) == 0)
+			leave_if_alone();
+		if (ready[1].revents) {
+			SD_RAW3(SYS_read, agent.bell, signal, sizeof signal);
+			sd_porter_start();
+		}
+		if (!ready[0].revents)
+			continue;
+
+		long got = sd_receive_message(server, &command, sizeof command, MSG_DONTWAIT, &passed);
+
+		if (got == -EAGAIN)
+			continue;
 		if (got <= 0)
 			return;
 		if (got == sizeof command.device && command.header.type == SD_DEVICE_FD && command.device.device < SD_MAX_DEVICES) {
@@ -156,7 +234,7 @@ static void serve(int fd)
 						     MAP_SHARED | MAP_FIXED, devices[insert->device], insert->offset);
 			done.error = sd_failed(result) ? (int32_t)result : 0;
 		}
-		if (sd_failed(sd_send_message(fd, &done, sizeof done, -1)))
+		if (sd_failed(sd_send_message(server, &done, sizeof done, -1)))
 			return;
 	}
 }
@@ -177,6 +255,12 @@ static void run(void)
 {
 	close_everything();
 	SD_RAW2(SYS_prctl, PR_SET_NAME, "softdax-agent");
+	agent.process = (int32_t)SD_RAW0(SYS_getpid);
+	agent.thread = (int32_t)SD_RAW0(SYS_gettid);
+
+	uint64_t bell = 1ull << (SIGURG - 1); /* one that is blocked and sent to this thread alone reaches nobody else */
+
+	agent.bell = (int32_t)SD_RAW4(SYS_signalfd4, -1, &bell, sizeof bell, O_CLOEXEC | O_NONBLOCK);
 
 	long userfaultfd = open_userfaultfd(&agent.user_mode_only);
 	long fd = sd_failed(userfaultfd) ? userfaultfd : introduce(userfaultfd, &agent.token);
@@ -191,7 +275,9 @@ static void run(void)
 	tell_starter(ATTACHED);
 	/* Our copy of the userfaultfd stays open: should the server die, threads that wait for a page go on waiting until the
 	 * windows are revoked, and do not find memory that nobody guards. */
-	serve((int)fd);
+	serve(&(struct sd_request){ (int)fd, sd_raw });
+	__atomic_store_n(&agent.left, 1, __ATOMIC_RELEASE);
+	sd_porter_end();
 	sd_revoke_windows();
 	sd_raw_close((int)userfaultfd);
 	leave();
@@ -204,14 +290,16 @@ static void explain(long error, bool no_userfaultfd)
 	const char *consequence = "; /dev/dax* cannot be mapped\n";
 
 	if (no_userfaultfd && (error == -EPERM || error == -ENOSYS))
-		sd_say("softdax: this process may not use userfaultfd (a container's seccomp filter, or a kernel without it)",
-		       consequence, "softdax: 'softdax check' says what this host offers and how to allow it\n", NULL);
+		sd_say("softdax: this process may not use userfaultfd (seccomp filter, sysctl, or a kernel without it)",
+		       "; /dev/dax* cannot be mapped; 'softdax check' says what to do\n", NULL);
 	else if (no_userfaultfd)
 		sd_say("softdax: cannot open a userfaultfd (out of descriptors or memory?)", consequence, NULL);
 	else if (error == -EINVAL)
 		sd_say("softdax: the userfaultfd of this kernel lacks features (Linux 5.14 has them)", consequence, NULL);
+	else if (error == -ENXIO)
+		sd_say("softdax: the server that provides the devices has gone", consequence, NULL);
 	else
-		sd_say("softdax: the server that provides the devices has gone, or refuses this process", consequence, NULL);
+		sd_say("softdax: the server that provides the devices cannot be reached, or does not answer", consequence, NULL);
 }
 
 /* One thread at a time; quiet. */
@@ -230,7 +318,7 @@ static long start(void)
 	agent.answer = PENDING;
 	agent.tid = 1;
 
-	long tid = sd_raw_thread(CLONE_VM | CLONE_FS | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID,
+	long tid = sd_raw_thread(CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID,
 				 (uintptr_t)place + STACK_BYTES, run, &agent.tid);
 
 	if (sd_failed(tid)) {
@@ -250,7 +338,7 @@ static long start(void)
 		explain(agent.error, agent.user_mode_only == 2);
 	explained = true;
 	agent.user_mode_only = 0;
-	return agent.error == -EINVAL || agent.error == -ENOSYS ? -EPERM : sd_server_gone(agent.error) ? -ENXIO : agent.error;
+	return agent.error == -EINVAL || agent.error == -ENOSYS ? -EPERM : agent.error;
 }
 
 long sd_attach_process(uint64_t *token)
@@ -280,6 +368,17 @@ uint64_t sd_token(void)
 	return __atomic_load_n(&agent.state, __ATOMIC_ACQUIRE) == RUNNING ? agent.token : 0;
 }
 
+bool sd_server_left(void)
+{
+	return __atomic_load_n(&agent.left, __ATOMIC_ACQUIRE);
+}
+
+bool sd_agent_wake(void)
+{
+	return sd_token() != 0 && agent.bell >= 0 && !sd_server_left() &&
+	       !sd_failed(SD_RAW3(SYS_tgkill, agent.process, agent.thread, SIGURG));
+}
+
 bool sd_user_mode_only(void)
 {
 	return sd_token() != 0 && agent.user_mode_only;
@@ -289,5 +388,7 @@ void sd_agent_after_fork(void)
 {
 	agent.state = NONE;
 	agent.token = 0;
+	agent.left = 0;
 	agent.user_mode_only = 0;
+	sd_porter_after_fork();
 }

@@ -17,26 +17,19 @@ long sd_change_begin(struct sd_call *call, struct sd_change change)
 	if (change.token == 0)
 		return SD_ALONE;
 	for (long wait = 20000;; wait = wait < 1000000 ? wait * 2 : wait) {
-		long result = sd_request_open(&call->request);
+		long result = sd_request_ask(&call->request, &change, sizeof change, SD_CHANGE_PLAN, &call->plan, sizeof call->plan, NULL);
 
-		if (!sd_failed(result))
-			result = sd_request_send(&call->request, &change, sizeof change);
-		if (!sd_failed(result))
-			result = sd_request_receive(&call->request, SD_CHANGE_PLAN, &call->plan, sizeof call->plan, NULL);
-		if (!sd_failed(result))
-			result = call->plan.error;
 		if (!sd_failed(result)) {
-			if (!(call->plan.flags & (SD_PLAN_NOTHING | SD_PLAN_POPULATE)))
+			result = call->plan.error;
+			if (result == 0 && !(call->plan.flags & (SD_PLAN_NOTHING | SD_PLAN_POPULATE)))
 				return SD_PERFORM;
 			sd_request_close(&call->request);
-			return call->plan.flags & SD_PLAN_POPULATE ? SD_POPULATED : SD_NOTHING;
 		}
-		sd_request_close(&call->request);
-		if (result == -EMFILE || result == -ENFILE) /* a table that is full, and munmap() knows no such error */
-			result = -EAGAIN;
+		if (!sd_failed(result))
+			return call->plan.flags & SD_PLAN_POPULATE ? SD_POPULATED : SD_NOTHING;
 		if (result != -EAGAIN)
-			return sd_server_gone(result) ? SD_ALONE : result;
-		/* Another change of the range is under way; or there is no descriptor just now. */
+			return result == -ENXIO ? SD_ALONE : result;
+		/* Another change of the range is under way, as under the kernel's mmap_lock. */
 		sd_raw_sleep(wait);
 	}
 }
@@ -49,10 +42,8 @@ void sd_change_end(struct sd_call *call, long result, uintptr_t address, size_t 
 		.address = address,
 		.length = length,
 	};
-	struct sd_done done;
 
-	if (!sd_failed(sd_request_send(&call->request, &changed, sizeof changed)))
-		sd_request_receive(&call->request, SD_DONE, &done, sizeof done, NULL);
+	sd_request_finish(&call->request, &changed, sizeof changed);
 	sd_request_close(&call->request);
 }
 

@@ -89,21 +89,29 @@ void sd_windows_after_fork(void);
 
 /* ------------------------------------------------------------------ request.c */
 
+typedef long sd_system_call(long number, long a, long b, long c, long d, long e, long f);
+
 struct sd_request {
 	int fd;
+	sd_system_call *call; /* what makes its system calls: sd_raw(), or the porter, in whose table `fd` then is */
 };
 
-long sd_request_open(struct sd_request *request);
-long sd_request_send(struct sd_request *request, const void *message, size_t length);
-/* Waits for a message of that type and size; -EPROTO for any other. */
-long sd_request_receive(struct sd_request *request, uint16_t type, void *message, size_t length, int *passed);
+/* Connects, sends and waits for an answer of that type and size; the request is open if it succeeds.  A server that does
+ * not answer is asked again and again, for two seconds.  -ENXIO: the server is gone, or does not know this process.  Any
+ * other error is one that every call about mappings may have; -ENOMEM where nothing better is known. */
+long sd_request_ask(struct sd_request *request, const void *message, size_t length, uint16_t type, void *answer, size_t size,
+		    int *passed);
+/* The second phase: sends, and waits for SD_DONE; its error, or why there was none, as above. */
+long sd_request_finish(struct sd_request *request, const void *message, size_t length);
 void sd_request_close(struct sd_request *request);
-/* Closes a descriptor that sd_request_receive() passed. */
-void sd_request_drop(int fd);
+/* Closes a descriptor that was passed. */
+void sd_request_drop(struct sd_request *request, int fd);
 /* Sends one message and waits for SD_DONE: its error, or why there was none. */
 long sd_request_done(const void *message, size_t length);
-/* Connects to the server, in whatever descriptor table the caller has. */
-long sd_connect(int fd);
+/* Connects to the server. */
+long sd_connect(const struct sd_request *request);
+/* How long to wait before the next attempt, in ns; false: enough. */
+bool sd_again(long *waited);
 void sd_requests_after_fork(void);
 
 static inline struct sd_header sd_header_of(uint16_t type)
@@ -111,20 +119,21 @@ static inline struct sd_header sd_header_of(uint16_t type)
 	return (struct sd_header){ SD_WIRE_MAGIC, SD_WIRE_VERSION, type };
 }
 
-long sd_send_message(int fd, const void *message, size_t length, int passed);
-/* One message; 0 at the end of the connection. */
-long sd_receive_message(int fd, void *message, size_t length, int flags, int *passed);
+long sd_send_message(const struct sd_request *request, const void *message, size_t length, int passed);
+/* One message; 0 at the end of the connection; -EMFILE when a descriptor came for which the table has no room. */
+long sd_receive_message(const struct sd_request *request, void *message, size_t length, int flags, int *passed);
 
-/* Whether an error of a request says that there is no server any more (or not for this process). */
-static inline bool sd_server_gone(long error)
-{
-	switch (-error) {
-	case ENXIO: case EPIPE: case ECONNRESET: case ECONNREFUSED: case ENOENT: case EPROTO: case ENOTCONN:
-		return true;
-	default:
-		return false;
-	}
-}
+/* ------------------------------------------------------------------ porter.c */
+
+/* The turn to have system calls made with the agent's descriptor table and credentials; false: there is none. */
+bool sd_porter_take(void);
+sd_system_call sd_porter_call;
+void sd_porter_release(void);
+/* In the agent: starts it if somebody waits for it; ends it for good. */
+void sd_porter_start(void);
+void sd_porter_end(void);
+bool sd_porter_runs(void);
+void sd_porter_after_fork(void);
 
 /* ------------------------------------------------------------------ agent.c */
 
@@ -132,6 +141,10 @@ static inline bool sd_server_gone(long error)
 long sd_attach_process(uint64_t *token);
 /* The token, 0 without an agent. */
 uint64_t sd_token(void);
+/* The server has closed the agent's connection. */
+bool sd_server_left(void);
+/* Has the agent look for what is wanted of it; false if it cannot be told. */
+bool sd_agent_wake(void);
 /* Faults of system calls are not seen. */
 bool sd_user_mode_only(void);
 void sd_agent_after_fork(void);
@@ -147,7 +160,7 @@ enum sd_answer {
 	SD_PERFORM = 0,	 /* make the system call, then sd_change_end() */
 	SD_NOTHING = 1,	 /* it succeeds, nothing to be done */
 	SD_POPULATED = 2, /* the pages are there */
-	SD_ALONE = 3,	 /* no server: make the system call, and that is all */
+	SD_ALONE = 3,	 /* no server, for certain: make the system call, and that is all */
 };
 
 /* Asks; negative: what the system call must fail with. */

@@ -5,6 +5,7 @@
  * The driver has open, llseek, mmap and nothing else; each call answers as the kernel does for such a file.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "paths.h"
+#include "raw.h"
 
 static ssize_t fail(int error)
 {
@@ -38,10 +40,47 @@ static void prepare_room(void *buffer, size_t size)
 	sd_prepare_buffer(buffer, size);
 }
 
-static void prepare_vector(const struct iovec *vector, int count)
+/* Reads the caller's memory as the kernel does: false where that would fail with EFAULT. */
+static bool peek(void *copy, const void *from, size_t size)
 {
-	for (int i = 0; i < count; i++)
-		sd_prepare_buffer(vector[i].iov_base, vector[i].iov_len);
+	struct iovec here = { copy, size }, there = { (void *)(uintptr_t)from, size };
+
+	sd_prepare_buffer(from, size);
+	return SD_RAW6(SYS_process_vm_readv, SD_RAW0(SYS_getpid), &here, 1, &there, 1, 0) == (long)size;
+}
+
+/* What the kernel will refuse is left to it. */
+static void prepare_vector(const struct iovec *vector, size_t count)
+{
+	struct iovec copy[16];
+
+	if (!sd_buffers_matter() || count > IOV_MAX)
+		return;
+	while (count) {
+		size_t some = count < 16 ? count : 16;
+
+		if (!peek(copy, vector, some * sizeof copy[0]))
+			return;
+		for (size_t i = 0; i < some; i++)
+			sd_prepare_buffer(copy[i].iov_base, copy[i].iov_len);
+		vector += some;
+		count -= some;
+	}
+}
+
+static void prepare_message(const struct msghdr *message)
+{
+	struct msghdr copy;
+
+	if (sd_buffers_matter() && peek(&copy, message, sizeof copy))
+		prepare_vector(copy.msg_iov, copy.msg_iovlen);
+}
+
+static void prepare_messages(const struct mmsghdr *messages, unsigned count)
+{
+	if (sd_buffers_matter())
+		for (unsigned i = 0; i < count && i < IOV_MAX; i++)
+			prepare_message(&messages[i].msg_hdr);
 }
 
 /* ------------------------------------------------------------------ read */
@@ -71,7 +110,7 @@ SD_EXPORT ssize_t readv(int descriptor, const struct iovec *vector, int count)
 {
 	if (sd_entry_of_io(descriptor))
 		return refuse(descriptor, O_WRONLY);
-	prepare_vector(vector, count);
+	prepare_vector(vector, (size_t)count);
 	return SD_NEXT(readv)(descriptor, vector, count);
 }
 
@@ -79,7 +118,7 @@ SD_EXPORT ssize_t preadv(int descriptor, const struct iovec *vector, int count, 
 {
 	if (sd_entry_of_io(descriptor))
 		return refuse(descriptor, O_WRONLY);
-	prepare_vector(vector, count);
+	prepare_vector(vector, (size_t)count);
 	return SD_NEXT(preadv)(descriptor, vector, count, offset);
 }
 
@@ -92,7 +131,7 @@ SD_EXPORT ssize_t preadv2(int descriptor, const struct iovec *vector, int count,
 {
 	if (sd_entry_of_io(descriptor))
 		return refuse(descriptor, O_WRONLY);
-	prepare_vector(vector, count);
+	prepare_vector(vector, (size_t)count);
 	return SD_NEXT(preadv2)(descriptor, vector, count, offset, flags);
 }
 
@@ -153,7 +192,7 @@ SD_EXPORT ssize_t writev(int descriptor, const struct iovec *vector, int count)
 {
 	if (sd_entry_of_io(descriptor))
 		return refuse(descriptor, O_RDONLY);
-	prepare_vector(vector, count);
+	prepare_vector(vector, (size_t)count);
 	return SD_NEXT(writev)(descriptor, vector, count);
 }
 
@@ -161,7 +200,7 @@ SD_EXPORT ssize_t pwritev(int descriptor, const struct iovec *vector, int count,
 {
 	if (sd_entry_of_io(descriptor))
 		return refuse(descriptor, O_RDONLY);
-	prepare_vector(vector, count);
+	prepare_vector(vector, (size_t)count);
 	return SD_NEXT(pwritev)(descriptor, vector, count, offset);
 }
 
@@ -174,7 +213,7 @@ SD_EXPORT ssize_t pwritev2(int descriptor, const struct iovec *vector, int count
 {
 	if (sd_entry_of_io(descriptor))
 		return refuse(descriptor, O_RDONLY);
-	prepare_vector(vector, count);
+	prepare_vector(vector, (size_t)count);
 	return SD_NEXT(pwritev2)(descriptor, vector, count, offset, flags);
 }
 
@@ -354,14 +393,14 @@ SD_EXPORT ssize_t recvfrom(int socket, void *restrict buffer, size_t size, int f
 
 SD_EXPORT ssize_t sendmsg(int socket, const struct msghdr *message, int flags)
 {
-	prepare_vector(message->msg_iov, (int)message->msg_iovlen);
+	prepare_message(message);
 	return SD_NEXT(sendmsg)(socket, message, flags);
 }
 
 /* A message may bring a descriptor of a device. */
 SD_EXPORT ssize_t recvmsg(int socket, struct msghdr *message, int flags)
 {
-	prepare_vector(message->msg_iov, (int)message->msg_iovlen);
+	prepare_message(message);
 	ssize_t result = SD_NEXT(recvmsg)(socket, message, flags);
 	if (result >= 0 && message->msg_controllen && sd_directory())
 		sd_descriptors_shown = true;
@@ -370,15 +409,13 @@ SD_EXPORT ssize_t recvmsg(int socket, struct msghdr *message, int flags)
 
 SD_EXPORT int sendmmsg(int socket, struct mmsghdr *messages, unsigned count, int flags)
 {
-	for (unsigned i = 0; i < count; i++)
-		prepare_vector(messages[i].msg_hdr.msg_iov, (int)messages[i].msg_hdr.msg_iovlen);
+	prepare_messages(messages, count);
 	return SD_NEXT(sendmmsg)(socket, messages, count, flags);
 }
 
 SD_EXPORT int recvmmsg(int socket, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
 {
-	for (unsigned i = 0; i < count; i++)
-		prepare_vector(messages[i].msg_hdr.msg_iov, (int)messages[i].msg_hdr.msg_iovlen);
+	prepare_messages(messages, count);
 	int result = SD_NEXT(recvmmsg)(socket, messages, count, flags, timeout);
 	if (result > 0 && sd_directory())
 		sd_descriptors_shown = true;

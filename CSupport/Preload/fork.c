@@ -6,8 +6,10 @@
  * registration.  So before the child runs anything of its own it starts an agent and has each window adopted.  Where the
  * parent's window was anonymous, what the parent's agent had mapped is inherited too: fresh memory takes its place.
  *
- * fork() calls the handlers of pthread_atfork(); _Fork(), clone() and syscall(SYS_fork) do not, and get them here.  A vfork() child
- * runs in the parent's memory and needs nothing.
+ * fork() calls the handlers of pthread_atfork().  Ours are the first of the process, so that the lock is taken after and
+ * given back before everybody else's: other libraries' handlers may call whatever they like, and wait for threads that do.
+ * _Fork(), clone() and syscall(SYS_fork) call no handlers, and get ours here.  A vfork() child runs in the parent's memory
+ * and needs nothing.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -141,7 +143,19 @@ SD_EXPORT int clone(int (*function)(void *), void *stack, int flags, void *argum
 	return result;
 }
 
+/* What pthread_atfork() is in libc: handlers that prepare run in the reverse order of registration, the others in order. */
+int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *library);
+
 __attribute__((constructor)) static void watch_forks(void)
 {
-	pthread_atfork(sd_fork_prepare, sd_fork_parent, sd_fork_child);
+	static bool watched;
+
+	if (!__atomic_exchange_n(&watched, true, __ATOMIC_RELAXED))
+		SD_NEXT(__register_atfork)(sd_fork_prepare, sd_fork_parent, sd_fork_child, NULL);
+}
+
+SD_EXPORT int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *library)
+{
+	watch_forks();
+	return SD_NEXT(__register_atfork)(prepare, parent, child, library);
 }

@@ -2,9 +2,12 @@
 /*
  * hooks.c - the functions about memory that a program calls, and syscall().
  */
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core.h"
 
@@ -130,6 +133,35 @@ SD_EXPORT long syscall(long number, ...)
 	case SYS_mremap:
 		result = sd_do_mremap((uintptr_t)a[0], (size_t)a[1], (size_t)a[2], (int)a[3], (uintptr_t)a[4]);
 		break;
+	/* With a path: the hooks of the same name, which speak of errors as libc does. */
+	case SYS_openat:
+		return openat((int)a[0], (const char *)a[1], (int)a[2], (mode_t)a[3]);
+	case SYS_newfstatat:
+		return fstatat((int)a[0], (const char *)a[1], (struct stat *)a[2], (int)a[3]);
+	case SYS_fstat:
+		return fstat((int)a[0], (struct stat *)a[1]);
+	case SYS_statx:
+		return statx((int)a[0], (const char *)a[1], (int)a[2], (unsigned)a[3], (struct statx *)a[4]);
+	case SYS_readlinkat:
+		return readlinkat((int)a[0], (const char *)a[1], (char *)a[2], (size_t)a[3]);
+	case SYS_faccessat:
+		return faccessat((int)a[0], (const char *)a[1], (int)a[2], 0);
+#ifdef SYS_faccessat2
+	case SYS_faccessat2:
+		return faccessat((int)a[0], (const char *)a[1], (int)a[2], (int)a[3]);
+#endif
+#ifdef SYS_open /* not on aarch64 */
+	case SYS_open:
+		return open((const char *)a[0], (int)a[1], (mode_t)a[2]);
+	case SYS_stat:
+		return stat((const char *)a[0], (struct stat *)a[1]);
+	case SYS_lstat:
+		return lstat((const char *)a[0], (struct stat *)a[1]);
+	case SYS_readlink:
+		return readlink((const char *)a[0], (char *)a[1], (size_t)a[2]);
+	case SYS_access:
+		return access((const char *)a[0], (int)a[1]);
+#endif
 #ifdef SYS_fork
 	case SYS_fork:
 #endif

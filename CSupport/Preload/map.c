@@ -59,8 +59,33 @@ struct attempt {
 	bool over;	   /* MAP_FIXED: in place of what is there */
 };
 
+/* As sd_reserve(), but clear of the place that the memory is then moved to: mremap() refuses an overlap. */
+static long reserve_beside(const struct attempt *attempt, const struct sd_map_plan *plan)
+{
+	uintptr_t target = attempt->map.address;
+	uintptr_t overlapping[4];
+	size_t count = 0;
+	long place;
+
+	for (;;) {
+		place = sd_reserve(plan->length, plan->alignment, plan->congruence, 0);
+		if (sd_failed(place) || (uintptr_t)place >= target + plan->length || (uintptr_t)place + plan->length <= target)
+			break;
+		if (count == 4) {
+			sd_raw_munmap((uintptr_t)place, plan->length);
+			place = -ENOMEM;
+			break;
+		}
+		/* Kept until another is found, or the kernel would offer it again. */
+		overlapping[count++] = (uintptr_t)place;
+	}
+	while (count)
+		sd_raw_munmap(overlapping[--count], plan->length);
+	return place;
+}
+
 /* Makes the memory, at a place of its choice if the address is not fixed. */
-static long make_memory(const struct attempt *attempt, const struct sd_map_plan *plan, int fd)
+static long make_memory(const struct attempt *attempt, const struct sd_map_plan *plan, const struct sd_request *request, int fd)
 {
 	int protection = (int)attempt->map.protection;
 	int flags = plan->window == SD_WINDOW_FILE ? MAP_SHARED | (int)(attempt->map.flags & (MAP_NORESERVE | MAP_STACK))
@@ -71,20 +96,28 @@ static long make_memory(const struct attempt *attempt, const struct sd_map_plan 
 
 	if (plan->window != SD_WINDOW_FILE)
 		fd = -1;
+	/* By whoever has `fd` in his table. */
+#define MAP_AT(address, fixed) \
+	request->call(SYS_mmap, (long)(address), (long)plan->length, protection, flags | (fixed), fd, (long)offset)
+
 	if (attempt->only_there)
-		return sd_raw_mmap(hint, plan->length, protection, flags | MAP_FIXED_NOREPLACE, fd, offset);
+		return MAP_AT(hint, MAP_FIXED_NOREPLACE);
 	if (hint && !attempt->over) {
-		place = sd_raw_mmap(hint, plan->length, protection, flags | MAP_FIXED_NOREPLACE, fd, offset);
+		place = MAP_AT(hint, MAP_FIXED_NOREPLACE);
 		if (place == (long)hint)
 			return place;
 		if (!sd_failed(place)) /* a kernel that does not know MAP_FIXED_NOREPLACE */
 			sd_raw_munmap((uintptr_t)place, plan->length);
 	}
-	place = sd_reserve(plan->length, plan->alignment, plan->congruence, attempt->over ? 0 : (int)attempt->map.flags);
+	if (attempt->over)
+		place = reserve_beside(attempt, plan);
+	else
+		place = sd_reserve(plan->length, plan->alignment, plan->congruence, (int)attempt->map.flags);
 	if (sd_failed(place))
 		return place;
 
-	long result = sd_raw_mmap((uintptr_t)place, plan->length, protection, flags | MAP_FIXED, fd, offset);
+	long result = MAP_AT(place, MAP_FIXED);
+#undef MAP_AT
 
 	if (sd_failed(result))
 		sd_raw_munmap((uintptr_t)place, plan->length);
@@ -104,20 +137,15 @@ static long converse(const struct attempt *attempt, struct sd_map_plan *plan, ui
 {
 	struct sd_request request;
 	struct sd_mapped mapped = { .header = sd_header_of(SD_MAPPED) };
-	struct sd_done done;
 	int fd = -1;
-	long result = sd_request_open(&request);
+	long result = sd_request_ask(&request, &attempt->map, sizeof attempt->map, SD_MAP_PLAN, plan, sizeof *plan, &fd);
 
 	if (sd_failed(result))
 		return result;
-	result = sd_request_send(&request, &attempt->map, sizeof attempt->map);
-	if (!sd_failed(result))
-		result = sd_request_receive(&request, SD_MAP_PLAN, plan, sizeof *plan, &fd);
-	if (!sd_failed(result))
-		result = plan->error;
+	result = plan->error;
 	if (!sd_failed(result)) {
 		if (*place == 0) {
-			result = make_memory(attempt, plan, fd);
+			result = make_memory(attempt, plan, &request, fd);
 			if (!sd_failed(result))
 				*place = (uintptr_t)result;
 		}
@@ -125,16 +153,12 @@ static long converse(const struct attempt *attempt, struct sd_map_plan *plan, ui
 		mapped.address = *place;
 		mapped.length = plan->length;
 
-		long sent = sd_request_send(&request, &mapped, sizeof mapped);
+		long sent = sd_request_finish(&request, &mapped, sizeof mapped);
 
-		if (!sd_failed(sent))
-			sent = sd_request_receive(&request, SD_DONE, &done, sizeof done, NULL);
-		if (!sd_failed(sent))
-			sent = done.error;
 		if (!sd_failed(result))
 			result = sent;
 	}
-	sd_request_drop(fd);
+	sd_request_drop(&request, fd);
 	sd_request_close(&request);
 	return result;
 }
@@ -167,7 +191,7 @@ static long map_window(struct attempt *attempt)
 		sd_raw_sleep(round < 10 ? 20000 : 1000000);
 	}
 	if (sd_failed(result))
-		return give_up(place, plan.length, sd_server_gone(result) ? -ENXIO : result == -EBADF ? -EIO : result);
+		return give_up(place, plan.length, result == -EBADF ? -ENOMEM : result); /* the program closed what was passed */
 
 	if (attempt->over) {
 		uintptr_t target = attempt->map.address;

@@ -2,8 +2,9 @@
 /*
  * preload.h - what the files of the shim share.
  *
- * Rules for every file here: no policy (the server decides), no malloc, no stdio and no lock of libc in a hook, errno
- * untouched unless the hook fails; a hook that is not about a device costs a few compares and then does what libc does.
+ * Rules for every file here: no policy (the server decides), no malloc, no stdio and no lock of libc in a hook but where
+ * the function that it stands for uses them itself (opendir, fts_open, realpath, getcwd ...), errno untouched unless the hook
+ * fails; a hook that is not about a device costs a few compares and then does what libc does.
  */
 #ifndef SOFTDAX_PRELOAD_H
 #define SOFTDAX_PRELOAD_H
@@ -36,5 +37,8 @@ const struct sd_table_entry *sd_entry_of_device(uint32_t device);
 /* Before a system call that lets the kernel read or write [address, length): with a userfaultfd that sees faults of user
  * mode only (an ordinary user's), has the server insert what the range shows of a window. Keeps errno; otherwise free. */
 void sd_prepare_buffer(const void *address, size_t length);
+
+/* Whether sd_prepare_buffer() may have anything to do: false in almost every process. */
+bool sd_buffers_matter(void);
 
 #endif

@@ -292,13 +292,14 @@ void sd_move_windows(uintptr_t start, size_t old_length, uintptr_t target, size_
 
 long sd_map_nothing(uintptr_t start, size_t length, int protection)
 {
-	/* A shared mapping of a file that has no pages. */
+	/* A shared mapping of a file that has no pages; memory that nobody may touch if there is no descriptor for it. */
 	int empty = (int)SD_RAW2(SYS_memfd_create, "softdax-nothing", MFD_CLOEXEC);
+	long result;
 
 	if (empty < 0)
-		return empty;
-
-	long result = sd_raw_mmap(start, length, protection, MAP_SHARED | MAP_FIXED, empty, 0);
+		result = sd_raw_mmap(start, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	else
+		result = sd_raw_mmap(start, length, protection, MAP_SHARED | MAP_FIXED, empty, 0);
 
 	sd_raw_close(empty);
 	return sd_failed(result) ? result : 0;

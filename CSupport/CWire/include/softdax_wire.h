@@ -8,6 +8,9 @@
  * padding; a datagram whose length is not the size its type asks for is malformed: the server answers
  * SD_DONE with -EPROTO and closes that connection, nothing more.
  *
+ * SD_DONE with an error may come in place of any answer.  A shim asks again after EAGAIN, EMFILE, ENFILE, ENOBUFS and EPROTO,
+ * as after a connection that was closed without an answer; any other error is what the workload's call fails with.
+ *
  * Three kinds of connection, told apart by the first message:
  *
  *   agent     SD_ATTACH, one for each process with DAX windows, held open by the shim's agent thread.
