@@ -16,7 +16,8 @@ import Testing
   /// Catches bookkeeping by descriptor number, hangs in fork and exec, mappings that lose their registration.
   @Test(arguments: [
     "descriptors", "remap-ops", "sync-map", "syscall-buffer", "fork-while-faulting",
-    "exec-environment", "many-threads",
+    "exec-environment", "many-threads", "full-table", "bad-buffers", "fork-handlers", "by-number",
+    "server-full",
   ])
   func `mappings survive what programs do to them`(program: String) throws {
     for options in [["--size", "64M"], ["--size", "64M", "--align", "4k"]] {
@@ -24,6 +25,14 @@ import Testing
         options + ["--report"], [Project.program(program), "/dev/dax0.0"])
       #expect(result.status == 0, "\(program) \(options): \(result.all)")
       #expect(result.err.contains("pages of /dev/dax0.0 idle"), "\(result.all)")
+    }
+  }
+
+  /// Catches mappings that are lost with the privilege that made them.
+  @Test func `what is mapped stays when the program becomes another user`() throws {
+    for options in [["--size", "64M"], ["--size", "64M", "--align", "4k"]] {
+      let result = try Softdax.run(options, [Project.program("other-user"), "/dev/dax0.0"])
+      #expect([0, 77].contains(result.status), "\(options): \(result.all)")
     }
   }
 
