@@ -28,7 +28,7 @@ int sd_memfd(const char *name, int huge_shift)
 
 int sd_seal_size(int fd)
 {
-	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0 ? 0 : -errno;
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0 ? 0 : -errno;
 }
 
 int sd_open(const char *path, int flags, uint32_t mode)

@@ -10,7 +10,8 @@
 
 /* A memfd; huge_shift 0 (4K pages), 21 (2M hugetlb) or 30 (1G hugetlb).  Close-on-exec, sealable. */
 int sd_memfd(const char *name, int huge_shift);
-/* F_SEAL_SHRINK | F_SEAL_GROW: nobody who gets the descriptor can change the size under the others. */
+/* F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_SEAL: nobody who gets the descriptor can change the size under the others, or keep them
+ * from writing. */
 int sd_seal_size(int fd);
 
 int sd_open(const char *path, int flags, uint32_t mode);

@@ -59,6 +59,11 @@ extension OwnedDescriptor {
     try checked(sd_lock_exclusive(raw))
   }
 
+  /// The same file, opened once more: locks and flags are not shared. Source: /proc/pid/fd in `proc(5)`.
+  public borrowing func reopened() throws(Errno) -> OwnedDescriptor {
+    try OwnedDescriptor.openExisting("/proc/self/fd/\(raw)")
+  }
+
   /// As ``lockExclusively()``, but waits until nobody else holds it.
   public borrowing func waitForLock() throws(Errno) {
     while flock(raw, LOCK_EX) != 0 {

@@ -10,6 +10,8 @@ public final class FileMedium: Medium {
   public let pageBytes: UInt64
   public let insertion: Insertion
   private let file: OwnedDescriptor
+  /// What workloads get: an open file description of its own, so that none of them can give up the lock.
+  private let shared: OwnedDescriptor
 
   /// Opens `path`, or creates it when it does not exist and `size` says how large.
   ///
@@ -41,6 +43,11 @@ public final class FileMedium: Medium {
       insertion = kind == .tmpfs ? .continued : .remapped
       self.size = try Self.settle(
         file, path, facts, size: size, alignment: alignment, created: created)
+      do throws(Errno) {
+        shared = try file.reopened()
+      } catch {
+        throw .system(call: "reopen", path: path, error)
+      }
     } catch {
       if created { Folder.removeFile(path) }
       throw error
@@ -96,7 +103,7 @@ public final class FileMedium: Medium {
 
   public func withDescriptor<Result, Failure: Error>(
     _ body: (borrowing OwnedDescriptor) throws(Failure) -> Result
-  ) throws(Failure) -> Result { try body(file) }
+  ) throws(Failure) -> Result { try body(shared) }
 
   public func fill(offset: UInt64, length: UInt64) throws(Errno) {
     try file.allocate(offset: offset, length: length)

@@ -54,9 +54,11 @@ public struct DeviceSpecification: Sendable, Equatable {
   /// `size=1G,align=4k,medium=/path`: any of them, in any order.
   public init(parsing text: String) throws(SpecificationError) {
     self.init()
-    for part in text.split(separator: ",") {
+    var given: Set<Substring> = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
       let pair = part.split(separator: "=", maxSplits: 1)
       guard pair.count == 2 else { throw .key(String(part)) }
+      guard given.insert(pair[0]).inserted else { throw .twice(String(pair[0])) }
       let value = String(pair[1])
       switch pair[0] {
       case "size": size = try Self.size(parsing: value)
@@ -74,13 +76,15 @@ public enum SpecificationError: Error, Equatable, CustomStringConvertible {
   case alignment(String)
   case size(String)
   case key(String)
+  case twice(String)
 
   public var description: String {
     switch self {
     case .medium(let text):
-      "no medium \"\(text)\": use memfd, hugetlb, or the path of a file or /dev/daxN.M"
+      "no medium \"\(text)\": use memfd, hugetlb, or the path of a file (with a slash: ./\(text)) or /dev/daxN.M"
     case .alignment(let text): "no alignment \"\(text)\": use 4k, 2m or 1g"
     case .size(let text): text
+    case .twice(let key): "\(key) is given twice for one device; say it once"
     case .key(let text):
       "\"\(text)\" is not part of a device: use size=SIZE, align=4k|2m|1g, medium=memfd|hugetlb|PATH, separated by commas"
     }
