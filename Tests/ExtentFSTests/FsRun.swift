@@ -40,8 +40,8 @@ struct FsRun {
   init(_ kind: Format.Kind, _ kernel: KernelBehavior) throws {
     let format: Format =
       kind == .xfs
-      ? .xfs(blocks: 2048, groups: 2, logBlocks: 16) : .ext4(blocks: 2048, logBlocks: 16)
-    fs = ExtentFS(format, blockCount: 2048, kernel: kernel)
+      ? .xfs(blocks: 1024, groups: 2, logBlocks: 16) : .ext4(blocks: 1024, logBlocks: 16)
+    fs = ExtentFS(format, blockCount: 1024, kernel: kernel)
     try fs.mount()
     free = fs.freeBlocks
   }
