@@ -36,6 +36,7 @@ struct FsRun {
   private var nextOrphan = 1000
   private var processes: [Int: Process] = [:]
   private var pins: [Int] = []
+  private var steps = 0
 
   init(_ kind: Format.Kind, _ kernel: KernelBehavior) throws {
     let format: Format =
@@ -266,10 +267,13 @@ struct FsRun {
     return checkCounts(mapcounts)
   }
 
-  private func checkCounts(_ mapcounts: [Int: UInt32]) -> String? {
+  /// Of the pages that should be in use after every step, of all now and then.
+  private mutating func checkCounts(_ mapcounts: [Int: UInt32]) -> String? {
     let regime = fs.pagemap.regime
     let idle = regime.idleRefcount(.fsDax)
-    for folio in 0..<fs.pagemap.folioCount {
+    steps += 1
+    let all = steps % 16 == 0
+    for folio in all ? Array(0..<fs.pagemap.folioCount) : Array(mapcounts.keys) + pins {
       let counts = fs.pagemap.counts(folio: folio)
       let mapped = (mapcounts[folio] ?? 0) * regime.mappingMapcount
       let pinned = UInt32(pins.count { $0 == folio })
@@ -323,7 +327,7 @@ struct FsRun {
         }
       }
     }
-    for block in 0..<fs.blockCount {
+    for block in Set(wanted.keys).union(fs.owners(in: 0..<fs.blockCount).flatMap(\.blocks)) {
       let told = fs.owners(ofBlock: block).filter { $0.filePage != nil }
       if told != (wanted[block] ?? []).sorted() { return "owners of \(block): \(told)" }
     }
