@@ -156,11 +156,11 @@ struct FsRun {
     guard fs.format.hasReflink, let source = files[from], var target = files[to] else {
       return nil
     }
+    let count = min(count, source.units.count / 4 - page)
+    if count <= 0 { return nil }
     let units = page * 4..<(page + count) * 4
     let place = at * 4..<(at + count) * 4
-    guard units.upperBound <= source.units.count, from != to || !units.overlaps(place) else {
-      return nil
-    }
+    guard from != to || !units.overlaps(place) else { return nil }
     let progress = try fs.reflink(
       from: source.inode, at: UInt64(page) * 4096, to: target.inode, at: UInt64(at) * 4096,
       count: UInt64(count) * 4096)
