@@ -16,7 +16,7 @@ import Testing
       let kind: Format.Kind = sequence % 4 == 3 ? .ext4 : .xfs
       let kernel = KernelBehavior.allCases[sequence % 3]
       let operations =
-        FsOperation.beginning + (0..<32).map { _ in FsOperation.random(using: &generator) }
+        FsOperation.beginning + (0..<24).map { _ in FsOperation.random(using: &generator) }
       guard let found = FsRun.difference(operations, kind, kernel) else { continue }
       let shrinker = Shrinker<FsOperation>(simpler: \.simpler) {
         FsRun.difference($0, kind, kernel) != nil
