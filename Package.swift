@@ -63,6 +63,8 @@ let package = Package(
     room("PmemBase", on: "Model", []),
     room("PageModel", on: "Model", ["PmemBase"]),
     room("DaxModel", on: "Model", ["PmemBase", "PageModel", system]),
+    room("OwnerIndex", on: "Model", ["PmemBase"]),
+    room("ExtentFS", on: "Model", ["DaxModel", "OwnerIndex", "PageModel", "PmemBase", system]),
 
     room("LinuxSys", on: "Engine", ["CSoftdax", "PmemBase", system]),
     room("Latency", on: "Engine", ["CSoftdax", "PmemBase", histogram]),
@@ -100,6 +102,11 @@ let package = Package(
     tests("PmemBaseTests", ["PmemBase"]),
     tests("PageModelTests", ["PageModel", "PmemBase", "TestSupport"]),
     tests("DaxModelTests", ["DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
+    tests("FsDaxTests", ["DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
+    tests("OwnerIndexTests", ["OwnerIndex", "TestSupport"]),
+    tests(
+      "ExtentFSTests",
+      ["ExtentFS", "OwnerIndex", "DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
     tests("LatencyTests", ["Latency", "PmemBase"]),
     tests("NvdimmBusTests", ["NvdimmBus", "PmemBase", "TestSupport"]),
     tests("MediumTests", ["Medium", "LinuxSys", "PmemBase", "TestSupport", system]),
