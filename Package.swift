@@ -64,6 +64,11 @@ let package = Package(
     room("PageModel", on: "Model", ["PmemBase"]),
     room("DaxModel", on: "Model", ["PmemBase", "PageModel", system]),
 
+    room("MemoryFailure", on: "Model", ["PmemBase"]),
+    room(
+      "Scenario", on: "Model",
+      ["MemoryFailure", "DaxModel", "PageModel", "PmemBase", system]),
+
     room("LinuxSys", on: "Engine", ["CSoftdax", "PmemBase", system]),
     room("Latency", on: "Engine", ["CSoftdax", "PmemBase", histogram]),
     room(
@@ -88,8 +93,8 @@ let package = Package(
     .executableTarget(
       name: "softdax",
       dependencies: [
-        "Server", "Wire", "FaultEngine", "Medium", "Latency", "LinuxSys", "DaxModel", "PageModel",
-        "PmemBase", system, log, arguments,
+        "Server", "Wire", "FaultEngine", "Medium", "Latency", "LinuxSys", "Scenario", "DaxModel",
+        "PageModel", "PmemBase", system, log, arguments,
       ],
       path: "Sources/softdax", swiftSettings: settings),
 
@@ -99,6 +104,8 @@ let package = Package(
     tests("PmemBaseTests", ["PmemBase"]),
     tests("PageModelTests", ["PageModel", "PmemBase", "TestSupport"]),
     tests("DaxModelTests", ["DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
+    tests("MemoryFailureTests", ["MemoryFailure", "PmemBase", "TestSupport"]),
+    tests("ScenarioTests", ["Scenario", "MemoryFailure", "PmemBase", "TestSupport"]),
     tests("LatencyTests", ["Latency", "PmemBase"]),
     tests("NvdimmBusTests", ["NvdimmBus", "PmemBase", "TestSupport"]),
     tests("MediumTests", ["Medium", "LinuxSys", "PmemBase", "TestSupport"]),
