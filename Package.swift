@@ -63,11 +63,15 @@ let package = Package(
     room("PmemBase", on: "Model", [system]),
     room("PageModel", on: "Model", ["PmemBase"]),
     room("DaxModel", on: "Model", ["PmemBase", "PageModel", system]),
+    room("OwnerIndex", on: "Model", ["PmemBase"]),
+    room("ExtentFS", on: "Model", ["DaxModel", "OwnerIndex", "PageModel", "PmemBase", system]),
 
     room("MemoryFailure", on: "Model", ["PmemBase"]),
     room(
       "Scenario", on: "Model",
-      ["MemoryFailure", "DaxModel", "PageModel", "PmemBase", system]),
+      [
+        "ExtentFS", "MemoryFailure", "OwnerIndex", "DaxModel", "PageModel", "PmemBase", system,
+      ]),
 
     room("LinuxSys", on: "Engine", ["CSoftdax", "PmemBase", system]),
     room("Latency", on: "Engine", ["CSoftdax", "PmemBase", histogram]),
@@ -106,6 +110,11 @@ let package = Package(
     tests("DaxModelTests", ["DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
     tests("MemoryFailureTests", ["MemoryFailure", "PmemBase", "TestSupport"]),
     tests("ScenarioTests", ["Scenario", "MemoryFailure", "PmemBase", "TestSupport"]),
+    tests("FsDaxTests", ["DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
+    tests("OwnerIndexTests", ["OwnerIndex", "TestSupport"]),
+    tests(
+      "ExtentFSTests",
+      ["ExtentFS", "OwnerIndex", "DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
     tests("LatencyTests", ["Latency", "PmemBase"]),
     tests("NvdimmBusTests", ["NvdimmBus", "PmemBase", "TestSupport"]),
     tests("MediumTests", ["Medium", "LinuxSys", "PmemBase", "TestSupport"]),

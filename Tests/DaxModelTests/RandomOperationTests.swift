@@ -12,9 +12,8 @@ import Testing
     var generator = SeededGenerator(seed: seed)
     let operations = (0..<Self.steps).map { _ in Operation.random(using: &generator) }
     guard let found = ModelRun.difference(operations) else { return }
-    let shrinker = Shrinker<Operation>(simpler: { $0.simpler() }) {
-      ModelRun.difference($0) != nil
-    }
+    let shrinker = Shrinker<Operation>(
+      simpler: { $0.simpler() }, fails: { ModelRun.difference($0) != nil })
     let small = shrinker.shrink(Array(operations.prefix(found.step + 1)))
     let last = ModelRun.difference(small) ?? found
     Issue.record(

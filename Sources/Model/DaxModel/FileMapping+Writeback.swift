@@ -1,0 +1,58 @@
+internal import PmemBase
+
+extension FileMapping {
+  /// What a writeback came to.
+  public enum Writeback: Equatable, Sendable {
+    case done
+    /// A task has the entry at this page: ask again when it is unlocked. What came before is
+    /// flushed.
+    case waits(page: UInt64)
+    /// EIO: an entry without a block was marked for writing, which only 6.1 does (kernel-semantics
+    /// 7.2, B2).
+    case failed
+  }
+
+  /// fsync and msync(MS_SYNC): writes CPU caches back for what was stored since the last time.
+  ///
+  /// A huge entry is cleaned and flushed as a whole, however little of it was asked for (FT-18).
+  /// Every window loses the right to write to it, so that the next store is noticed (FT-17).
+  ///
+  /// - Parameter waits: Whether the caller waits for the data (WB_SYNC_ALL). Otherwise nothing is
+  ///   done (FT-20).
+  ///
+  /// Source: `dax_writeback_mapping_range`, `dax_writeback_one`, fs/dax.c (v6.12, v7.3).
+  public func writeback(_ pages: Range<UInt64>, waits: Bool = true) -> Writeback {
+    guard waits else { return .done }
+    let heads = entries.heads(in: pages)
+    for head in heads where entries.isDirty(head) { entries.setToWrite(head, true) }
+    for head in heads where entries.isToWrite(head) {
+      if entries.isLocked(head) { return .waits(page: head) }
+      guard let entry = entries[head], entry.isReal else {
+        observe?(.warning(.flushOfNothing(page: head)))
+        return .failed
+      }
+      let span = entry.size.span(head)
+      clean(span)
+      if flushesCaches { observe?(.flushed(span)) }
+      entries.setToWrite(head, false)
+      entries.setDirty(head, false)
+    }
+    return .done
+  }
+
+  /// `pfn_mkclean_range`: write-protects and cleans, in every window.
+  private func clean(_ pages: Range<UInt64>) {
+    for index in windows.indices {
+      let part = pages.clamped(to: windows[index].pages)
+      if part.isEmpty { continue }
+      if windows[index].huge[pages.lowerBound] != nil {
+        windows[index].huge[pages.lowerBound]!.isWritable = false
+        windows[index].huge[pages.lowerBound]!.isDirty = false
+      }
+      for page in part where windows[index].base[page]?.block != nil {
+        windows[index].base[page]!.isWritable = false
+        windows[index].base[page]!.isDirty = false
+      }
+    }
+  }
+}

@@ -1,0 +1,251 @@
+public import PageModel
+public import PmemBase
+
+/// A DAX file as memory management sees it (`struct address_space`): its entries, and the windows
+/// that map it.
+///
+/// Every method is one step of the kernel's, done at once; none blocks. Where the kernel would
+/// sleep the answer says so, and the caller asks again. Not thread-safe. Pages are the file's,
+/// blocks the device's, in 4 KiB units.
+///
+/// Source: fs/dax.c (v6.1, v6.12, v7.3); where they differ, `kernel` decides.
+public final class FileMapping {
+  public let file: any DaxFile
+  public let kernel: KernelBehavior
+  /// The device's pages; a block is an index into it.
+  public let pagemap: Pagemap
+  public let folios: FolioTable
+  public internal(set) var entries = EntryTable()
+  public internal(set) var windows: [FileWindow] = []
+
+  /// Whether the device asks for cache flushes: sysfs `write_cache` (FT-19).
+  public var flushesCaches = true
+  /// Told of what happens; nil tells nobody.
+  public var observe: ((FileEvent) -> Void)?
+
+  var hasWarnedAtTruncate = false
+
+  /// - Parameters:
+  ///   - pagemap: Of type `fsDax`, with small folios and `kernel`'s regime.
+  ///   - folios: Of the same device, shared by all files on it.
+  public init(
+    file: any DaxFile, kernel: KernelBehavior, pagemap: Pagemap, folios: FolioTable
+  ) {
+    self.file = file
+    self.kernel = kernel
+    self.pagemap = pagemap
+    self.folios = folios
+  }
+
+  // MARK: Looking
+
+  /// Where a page of the file is mapped and present, in the order of the windows.
+  public func mappers(
+    of page: UInt64
+  ) -> [(process: Int, address: UInt64, entry: FilePTE)] {
+    windows.compactMap { window in
+      guard let address = window.address(of: page), let entry = window.entry(for: page) else {
+        return nil
+      }
+      return (window.process, address, entry)
+    }
+  }
+
+  /// The window of a process at an address.
+  public func window(of process: Int, at address: UInt64) -> FileWindow? {
+    index(of: process, at: address).map { windows[$0] }
+  }
+
+  /// The page-table entry of a process at an address.
+  public func entry(of process: Int, at address: UInt64) -> FilePTE? {
+    window(of: process, at: address).flatMap { $0.entry(for: $0.page(at: address)) }
+  }
+
+  // MARK: Windows
+
+  /// Enters a window that a process has mapped; every page of it is absent.
+  ///
+  /// - Parameters:
+  ///   - addresses: Whole pages that no window of the process has.
+  ///   - firstPage: The file's page that `addresses` begins with.
+  /// - isSynchronous: MAP_SYNC; it counts only with MAP_SHARED_VALIDATE, which the caller has
+  ///     judged (FT-23).
+  ///   - allowsHuge: Whether faults may try 2 MiB.
+  public func map(
+    process: Int, addresses: Range<UInt64>, firstPage: UInt64, protection: Protection,
+    isShared: Bool = true, isSynchronous: Bool = false, allowsHuge: Bool = true
+  ) {
+    precondition(
+      PageSize.base.isAligned(addresses.lowerBound)
+        && PageSize.base.isAligned(addresses.upperBound),
+      "a window begins and ends at a page, not \(addresses)")
+    precondition(
+      !windows.contains { $0.process == process && $0.addresses.overlaps(addresses) },
+      "process \(process) has a window in \(addresses) already")
+    windows.append(
+      FileWindow(
+        process: process, addresses: addresses, firstPage: firstPage, isShared: isShared,
+        isSynchronous: isSynchronous, protection: protection.known, allowsHuge: allowsHuge))
+  }
+
+  /// munmap: the windows of a process in `addresses` go, and tables with them.
+  public func unmap(process: Int, addresses: Range<UInt64>) {
+    split(process, at: addresses)
+    for index in windows.indices.reversed()
+    where windows[index].process == process
+      && addresses.contains(windows[index].addresses.lowerBound)
+    {
+      clear(windows[index].pages, in: index, evenCopies: true)
+      windows.remove(at: index)
+    }
+  }
+
+  /// exit or exec: every window of the process goes.
+  public func unmapAll(process: Int) {
+    for index in windows.indices.reversed() where windows[index].process == process {
+      clear(windows[index].pages, in: index, evenCopies: true)
+      windows.remove(at: index)
+    }
+  }
+
+  /// MADV_DONTNEED: page-table entries go, private copies with them; windows stay.
+  public func zap(process: Int, addresses: Range<UInt64>) {
+    for index in windows.indices where windows[index].process == process {
+      let part = addresses.clamped(to: windows[index].addresses)
+      if part.isEmpty { continue }
+      let first = windows[index].page(at: part.lowerBound)
+      let last = windows[index].page(at: part.upperBound - 1)
+      clear(first..<last + 1, in: index, evenCopies: true)
+    }
+  }
+
+  /// mprotect. Entries lose the right to write with it, and get it back by a fault.
+  public func protect(process: Int, addresses: Range<UInt64>, _ protection: Protection) {
+    split(process, at: addresses)
+    for index in windows.indices
+    where windows[index].process == process
+      && addresses.contains(windows[index].addresses.lowerBound)
+    {
+      windows[index].protection = protection.known
+      guard !protection.contains(.write) else { continue }
+      windows[index].base = windows[index].base.mapValues(Self.writeProtected)
+      windows[index].huge = windows[index].huge.mapValues(Self.writeProtected)
+    }
+  }
+
+  /// MADV_HUGEPAGE and MADV_NOHUGEPAGE.
+  public func setAllowsHuge(process: Int, addresses: Range<UInt64>, _ value: Bool) {
+    split(process, at: addresses)
+    for index in windows.indices
+    where windows[index].process == process
+      && addresses.contains(windows[index].addresses.lowerBound)
+    {
+      windows[index].allowsHuge = value
+    }
+  }
+
+  /// fork: the child gets every window. Page-table entries are copied only where the parent has
+  /// private copies, which the two then share until one writes (RC-27).
+  ///
+  /// Source: `vma_needs_copy`, `copy_present_ptes`, mm/memory.c (v6.12, v7.3).
+  public func fork(process: Int, child: Int) {
+    for index in windows.indices where windows[index].process == process {
+      let parent = windows[index]
+      var copy = FileWindow(
+        process: child, addresses: parent.addresses, firstPage: parent.firstPage,
+        isShared: parent.isShared, isSynchronous: parent.isSynchronous,
+        protection: parent.protection, allowsHuge: parent.allowsHuge)
+      if parent.base.values.contains(where: { $0.target == .anonymous }) {
+        copy.tables = parent.tables
+        copy.base = parent.base.mapValues(Self.writeProtected)
+        windows[index].base = copy.base
+        for entry in copy.base.values {
+          if let block = entry.block { pagemap.map(folio: Int(folios.head(of: block))) }
+        }
+      }
+      windows.append(copy)
+    }
+  }
+
+  /// Removes the page-table entries of `pages` from every window: `unmap_mapping_pages`.
+  ///
+  /// A huge entry that has one of the pages goes as a whole.
+  ///
+  /// - Parameter evenCopies: Private copies too, as truncate does.
+  public func unmapPages(_ pages: Range<UInt64>, evenCopies: Bool = false) {
+    for index in windows.indices { clear(pages, in: index, evenCopies: evenCopies) }
+    observe?(.unmapped(pages))
+  }
+
+  // MARK: Private
+
+  func index(of process: Int, at address: UInt64) -> Int? {
+    windows.firstIndex { $0.process == process && $0.addresses.contains(address) }
+  }
+
+  /// Removes what maps `pages` from one window.
+  func clear(_ pages: Range<UInt64>, in index: Int, evenCopies: Bool) {
+    let pages = pages.clamped(to: windows[index].pages)
+    if pages.isEmpty { return }
+    let small: [UInt64] =
+      pages.count < windows[index].base.count
+      ? pages.filter { windows[index].base[$0] != nil }
+      : windows[index].base.keys.filter(pages.contains)
+    for page in small {
+      let entry = windows[index].base[page]!
+      if entry.target == .anonymous, !evenCopies { continue }
+      windows[index].base[page] = nil
+      release(entry)
+    }
+    for head in windows[index].huge.keys where pages.overlaps(PageSize.huge.span(head)) {
+      release(windows[index].huge.removeValue(forKey: head)!)
+    }
+  }
+
+  /// Gives back what a page-table entry held; it is not visible any more.
+  func release(_ entry: FilePTE) {
+    guard let block = entry.block else { return }
+    let head = folios.head(of: block)
+    pagemap.unmap(folio: Int(head))
+    if observe != nil, pagemap.regime.mappingReferences > 0, pagemap.isIdle(folio: Int(head)) {
+      observe?(.idle(block: head))
+    }
+  }
+
+  func warn(_ warnings: [DaxWarning]) {
+    for warning in warnings { observe?(.warning(warning)) }
+  }
+
+  func wake(_ tasks: [UInt64]) {
+    if !tasks.isEmpty { observe?(.woken(tasks)) }
+  }
+
+  /// Cuts the windows of a process at both ends of `addresses`. A huge entry across a cut goes.
+  private func split(_ process: Int, at addresses: Range<UInt64>) {
+    for address in [addresses.lowerBound, addresses.upperBound] {
+      guard let index = index(of: process, at: address),
+        windows[index].addresses.lowerBound != address
+      else { continue }
+      let page = windows[index].page(at: address)
+      if page & 511 != 0, windows[index].huge[PageSize.huge.head(page)] != nil {
+        clear(page..<page + 1, in: index, evenCopies: false)
+      }
+      var upper = windows[index]
+      let whole = upper.addresses
+      upper.addresses = address..<whole.upperBound
+      upper.firstPage = page
+      upper.base = upper.base.filter { $0.key >= page }
+      upper.huge = upper.huge.filter { $0.key >= page }
+      windows[index].addresses = whole.lowerBound..<address
+      windows[index].base = windows[index].base.filter { $0.key < page }
+      windows[index].huge = windows[index].huge.filter { $0.key < page }
+      windows.insert(upper, at: index + 1)
+    }
+  }
+
+  static func writeProtected(_ entry: FilePTE) -> FilePTE {
+    var entry = entry
+    entry.isWritable = false
+    return entry
+  }
+}

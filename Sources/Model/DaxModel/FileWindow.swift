@@ -1,0 +1,73 @@
+internal import PmemBase
+
+/// One process's mapping of a DAX file: a VMA and its page-table entries.
+public struct FileWindow: Sendable {
+  public let process: Int
+  /// Addresses in the process, bytes.
+  public internal(set) var addresses: Range<UInt64>
+  /// The file's page at `addresses.lowerBound`.
+  public internal(set) var firstPage: UInt64
+  /// MAP_SHARED; a private one copies what is written.
+  public let isShared: Bool
+  /// MAP_SYNC.
+  public let isSynchronous: Bool
+  public internal(set) var protection: Protection
+  /// Whether faults may try 2 MiB: not MADV_NOHUGEPAGE, not PR_SET_THP_DISABLE.
+  public internal(set) var allowsHuge: Bool
+
+  /// By the file's page.
+  var base: [UInt64: FilePTE] = [:]
+  /// By the first of 512 pages.
+  var huge: [UInt64: FilePTE] = [:]
+  /// 2 MiB slots of addresses that have a table for small entries. Emptying one does not free it;
+  /// munmap does.
+  var tables: Set<UInt64> = []
+
+  init(
+    process: Int, addresses: Range<UInt64>, firstPage: UInt64, isShared: Bool,
+    isSynchronous: Bool, protection: Protection, allowsHuge: Bool
+  ) {
+    self.process = process
+    self.addresses = addresses
+    self.firstPage = firstPage
+    self.isShared = isShared
+    self.isSynchronous = isSynchronous
+    self.protection = protection
+    self.allowsHuge = allowsHuge
+  }
+
+  /// Pages of the file.
+  public var pages: Range<UInt64> { firstPage..<firstPage + UInt64(addresses.count) >> 12 }
+
+  /// The file's page at an address in the window.
+  public func page(at address: UInt64) -> UInt64 {
+    firstPage + (address - addresses.lowerBound) >> 12
+  }
+
+  /// Where the window shows a page of the file.
+  public func address(of page: UInt64) -> UInt64? {
+    pages.contains(page) ? addresses.lowerBound + (page - firstPage) << 12 : nil
+  }
+
+  /// The page-table entry that maps a page of the file.
+  public func entry(for page: UInt64) -> FilePTE? {
+    base[page] ?? huge[PageSize.huge.head(page)]
+  }
+
+  /// Whether a page of the file is present: pagemap's bit 63.
+  public func isPresent(_ page: UInt64) -> Bool { entry(for: page) != nil }
+
+  /// Pages charged to the resident set for device pages, where the regime charges them.
+  public var devicePages: UInt64 {
+    UInt64(base.values.count { $0.block != nil }) + 512
+      * UInt64(huge.values.count { $0.block != nil })
+  }
+
+  /// Whether file pages and addresses have the same place inside 2 MiB (FT-08).
+  var hasColour: Bool { firstPage & 511 == addresses.lowerBound >> 12 & 511 }
+
+  /// The slot of addresses that shows a page.
+  func slot(_ page: UInt64) -> UInt64 {
+    (addresses.lowerBound >> 12 + (page - firstPage)) >> 9
+  }
+}

@@ -1,0 +1,35 @@
+internal import DaxModel
+internal import SystemPackage
+
+/// What the fault path asks about one inode.
+final class InodeFile: DaxFile {
+  private unowned let filesystem: ExtentFS
+  let inode: UInt64
+
+  init(_ filesystem: ExtentFS, _ inode: UInt64) {
+    self.filesystem = filesystem
+    self.inode = inode
+  }
+
+  var size: UInt64 { filesystem.size(of: inode) }
+
+  func beginMapping(_ pages: Range<UInt64>, write: Bool) throws(Errno) -> Iomap {
+    try filesystem.beginMapping(inode, pages, write: write)
+  }
+
+  func endMapping(_ iomap: Iomap, write: Bool, succeeded: Bool) {
+    filesystem.endMapping(inode, iomap, write: write, succeeded: succeeded)
+  }
+
+  func copy(_ iomap: Iomap, pages: Range<UInt64>) throws(Errno) {
+    try filesystem.copy(iomap, pages)
+  }
+
+  func isReadable(blocks: Range<UInt64>) -> Bool {
+    filesystem.media.isReadable(blocks: blocks)
+  }
+
+  func synchronize(_ pages: Range<UInt64>) throws(Errno) {
+    _ = try filesystem.synchronize(inode)
+  }
+}
