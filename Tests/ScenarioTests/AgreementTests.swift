@@ -3,21 +3,15 @@ internal import Scenario
 internal import Testing
 
 @Suite struct `the simulator against real kernels` {
-  /// Scenarios that do not agree yet, and why. The list only shrinks.
-  static let missing: [(prefix: String, reason: String)] = [
-    ("xfs-", "files are not in the simulator yet"),
-    ("ext4-", "files are not in the simulator yet"),
-    ("devdax-disable-ns", "shell lines are not understood yet"),
-    ("sysctl-", "shell lines are not understood yet"),
-    ("zero-page-", "files are not in the simulator yet"),
-  ]
+  /// Scenarios that do not agree, and why. The list only shrinks.
+  static let missing: [(name: String, reason: String)] = []
 
   /// Catches every change of a rule that no longer shows what Linux 6.1, 6.12 and 7.2 showed.
   @Test(arguments: KernelBehavior.allCases)
   func `every measured row agrees but for those that are listed`(kernel: KernelBehavior) throws {
     let rows = try Truth.all().filter { $0.kernel == kernel }
     #expect(rows.count > 100, "the measured rows were not found")
-    for truth in rows where !Self.missing.contains(where: { truth.name.hasPrefix($0.prefix) }) {
+    for truth in rows where !Self.missing.contains(where: { truth.name == $0.name }) {
       let row = Simulator.run(truth.scenario, kernel: kernel, named: kernel.shortName)
       let differences = Judge.differences(truth: truth.row, row: row.json)
       #expect(differences.isEmpty, "\(truth.name) on \(kernel.shortName): \(differences)")

@@ -31,7 +31,7 @@ public enum ActorOperation: Equatable, Sendable {
   /// `rbuf`: read(2) of zeroes from a file in memory into the mapping.
   case readInto(name: String, part: Part)
   case truncate(path: String, length: Int64)
-  case allocate(path: String, mode: AllocateMode, part: Part)
+  case allocate(path: String, mode: AllocationMode, part: Part)
   case synchronize(name: String, part: Part)
   /// `mprotect`: to read-only
   case protect(name: String, part: Part)
@@ -108,7 +108,7 @@ public enum AdviceName: String, Sendable, CaseIterable {
 }
 
 /// fallocate()'s modes.
-public enum AllocateMode: String, Sendable, CaseIterable {
+public enum AllocationMode: String, Sendable, CaseIterable {
   case plain
   /// FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
   case punch

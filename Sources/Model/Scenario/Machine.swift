@@ -6,13 +6,17 @@ internal import PmemBase
 ///
 /// dax0.0 is aligned to 2 MiB, dax1.0 to 4 KiB; pmem2 and pmem3 are for XFS and ext4. The sizes are those of namespaces
 /// whose page descriptors are on the device itself.
-struct Machine: Sendable {
-  struct Region: Sendable {
+struct Machine {
+  struct Region {
     /// Physical address.
     let base: UInt64
-    /// As sysfs counts regions; bad blocks are in bytes from `base`.
-    var badBlocks = BadBlocks()
+    let media = RegionMedia()
   }
+
+  /// Where the page of zeroes is; ordinary memory, below every region.
+  static let zeroPage: UInt64 = 0x200_0000
+  /// Where private copies are.
+  static let copies: UInt64 = 0x800_0000
 
   static let regionSize: UInt64 = 512 << 20
   /// Descriptors and labels come before the data of a namespace.
@@ -23,12 +27,20 @@ struct Machine: Sendable {
   var regions: [Region]
   /// Each life of a device is one: after disable and enable a new one is appended.
   var devices: [SimulatedDevice] = []
+  /// The fs-dax namespaces that have been asked for.
+  var blocks: [Int: BlockDevice] = [:]
+  /// What is mounted on /mnt.
+  var mounted: Int?
+  /// Whose private copies have been asked for by address: a frame each.
+  var frames: [(process: Int, page: UInt64)] = []
   var contents = Contents()
   /// `vm.memory_failure_early_kill`
   var earlyKill = false
   /// `vm.memory_failure_recovery`
   var recovers = true
   var variables: [String: String] = [:]
+  /// Files that shell lines keep outside of /mnt.
+  var temporary: [String: String] = [:]
   /// `HardwareCorrupted` in pages.
   var poisonedPages = 0
 

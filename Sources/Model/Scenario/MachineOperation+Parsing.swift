@@ -50,7 +50,7 @@ extension FileCommand {
       self = .truncate(path: try words.next("a path"), length: try words.number("a length"))
     case "fallocate":
       self = .allocate(
-        path: try words.next("a path"), mode: try words.choice("a mode", of: AllocateMode.self),
+        path: try words.next("a path"), mode: try words.choice("a mode", of: AllocationMode.self),
         part: try words.part())
     case "fsync": self = .synchronize(path: try words.next("a path"))
     default:

@@ -58,7 +58,7 @@ public enum FileCommand: Equatable, Sendable {
   case write(path: String, part: Part, value: UInt8)
   case read(path: String, part: Part)
   case truncate(path: String, length: Int64)
-  case allocate(path: String, mode: AllocateMode, part: Part)
+  case allocate(path: String, mode: AllocationMode, part: Part)
   case extentSizeHint(path: String, length: Int64)
   case clone(from: String, to: String, fromOffset: Int64, toOffset: Int64, length: Int64)
   case synchronize(path: String)

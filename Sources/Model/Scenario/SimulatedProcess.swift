@@ -5,6 +5,11 @@ internal import MemoryFailure
 struct SimulatedProcess: Sendable {
   /// The device windows.
   var space = AddressSpace()
+  var files: [FileRegion] = []
+  /// Private copies of file pages, by page of the address space.
+  var copies: [UInt64: [UInt8]] = [:]
+  /// Private copies that were poisoned: every touch is SIGBUS.
+  var lostPages: Set<UInt64> = []
   /// Reserved around each mapping, without access.
   var reserved: [Range<UInt64>] = []
   /// What the actor calls its mappings; eight at most, as in the probe on a real machine.
@@ -30,6 +35,8 @@ struct SimulatedProcess: Sendable {
     while next < range.upperBound {
       if let window = space.window(at: next) {
         next = window.range.upperBound
+      } else if let file = files.first(where: { $0.range.contains(next) }) {
+        next = file.range.upperBound
       } else if let reservation = reserved.first(where: { $0.contains(next) }) {
         next = reservation.upperBound
       } else {

@@ -1,4 +1,5 @@
 internal import DaxModel
+internal import ExtentFS
 internal import MemoryFailure
 internal import PageModel
 internal import PmemBase
@@ -98,7 +99,8 @@ extension Simulator {
     case .page(_, let offset):
       return page(base &+ offset, process: process)
     case .frame(_, let offset):
-      return [.hex("_pfn", (frame(at: base &+ offset, of: process) ?? 0) >> 12)]
+      let frame = frame(at: base &+ offset, of: process) ?? 0
+      return [.hex("_pfn", frame >> 12)]
     case .smaps:
       return smaps(range, process: process)
     case .writeFrom(_, let part):
@@ -151,17 +153,15 @@ extension Simulator {
 
   /// rd and wr: one byte.
   private mutating func access(_ address: UInt64, write value: UInt8?, thread: Int) -> Fields {
-    switch touch(address, write: value != nil, by: threads[thread].process) {
-    case .physical(let physical):
-      guard let value else {
-        return [.ok, .int("value", Int(machine.contents.byte(at: physical)))]
-      }
-      machine.contents.set(physical, to: value)
-      return [.ok]
-    case .signal(let signal):
+    let process = threads[thread].process
+    let place = touch(address, write: value != nil, by: process)
+    if case .signal(let signal) = place {
       _ = raise(signal, on: thread)
       return [.bool("ok", false), .bool("faulted", true)]
     }
+    guard let value else { return [.ok, .int("value", Int(load(place, of: process)))] }
+    store(value, to: place, of: process)
+    return [.ok]
   }
 
   private mutating func touch(
@@ -171,14 +171,13 @@ extension Simulator {
     var at: Int64 = 0
     let process = threads[thread].process
     while at < length {
-      switch touch(start &+ at, write: write, by: process) {
-      case .physical(let physical):
-        if write { machine.contents.set(physical, to: 0x5a) }
-      case .signal(let signal):
+      let place = touch(start &+ at, write: write, by: process)
+      if case .signal(let signal) = place {
         let offset = Int64(bitPattern: start &+ at &- rangeBase(start, process))
         _ = raise(signal, on: thread)
         return [.bool("ok", false), .int("faulted_at", Int(offset))]
       }
+      if write { store(0x5a, to: place, of: process) }
       done += 1
       at += step
     }
@@ -200,9 +199,9 @@ extension Simulator {
     let length = UInt64(max(0, length))
     while done < length {
       let address = start &+ done
-      guard case .success(let physical) = faultIn(address, write: write, by: process) else { break }
+      guard let place = faultIn(address, write: write, by: process) else { break }
       let count = min(length - done, 4096 - address & 4095)
-      if write { machine.contents.fill(physical, count: count, with: 0) }
+      if write { clear(place, count: count, of: process) }
       done += count
     }
     guard done > 0 || length == 0 else { return [.error(.badAddress)] }
@@ -211,20 +210,36 @@ extension Simulator {
 
   // MARK: Looking
 
-  private func page(_ address: UInt64, process: Int) -> Fields {
+  private mutating func page(_ address: UInt64, process: Int) -> Fields {
     guard let frame = frame(at: address, of: process) else {
-      return [.bool("present", false), .int("swap", 0)]
+      let lost = processes[process].lostPages.contains(address >> 12)
+      return [.bool("present", false), .int("swap", lost ? 1 : 0)]
     }
-    let counted = RefcountRegime(kernel).chargesResidentSet
-    let mapcount = facts(at: address, of: process).map { window -> UInt32 in
+    let ordinary = machine.region(at: frame) == nil
+    var fields: Fields = [
+      .bool("present", true), .int("file_or_shared", ordinary ? 0 : 1),
+      .int("exclusive", isExclusive(address, frame, process) ? 1 : 0), .hex("_pfn", frame >> 12),
+    ]
+    if !ordinary {
+      fields += [
+        .string("kpageflags", "0xffffffffffffffff"), .int("hwpoison", -1), .int("kpagecount", -1),
+      ]
+    }
+    return fields
+  }
+
+  /// Whether pagemap says that nobody else maps the page: where mapcounts are not kept, it never does.
+  private func isExclusive(_ address: UInt64, _ frame: UInt64, _ process: Int) -> Bool {
+    guard let region = machine.region(at: frame) else { return frame != Machine.zeroPage }
+    guard RefcountRegime(kernel).chargesResidentSet else { return false }
+    if let window = facts(at: address, of: process) {
       let device = machine.devices[window.device]
       let folio = Int(window.deviceOffset >> device.geometry.alignment.shift)
-      return device.pagemap.counts(folio: folio).mapcount
+      return device.pagemap.counts(folio: folio).mapcount == 1
     }
-    return [
-      .bool("present", true), .int("file_or_shared", 1),
-      .int("exclusive", counted && mapcount == 1 ? 1 : 0), .hex("_pfn", frame >> 12),
-    ]
+    guard let filesystem = filesystem(region) else { return false }
+    let head = filesystem.folios.head(of: (frame - machine.dataStart(region)) >> 12)
+    return filesystem.pagemap.counts(folio: Int(head)).mapcount == 1
   }
 
   private func smaps(_ range: Range<UInt64>, process: Int) -> Fields {

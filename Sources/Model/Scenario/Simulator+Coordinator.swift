@@ -119,7 +119,12 @@ extension Simulator {
       return .success(PageSize.base.roundDown(frame))
     case .file(let path, let offset): return physical(path: path, offset: offset)
     case .block(let name, let offset):
-      let start = Machine.namespace(ofBlockDevice: name).map { machine.dataStart($0) } ?? 0
+      // A partition begins 1 MiB after its device.
+      let whole = name.hasSuffix("p1") ? String(name.dropLast(2)) : name
+      let start =
+        Machine.namespace(ofBlockDevice: whole).map {
+          machine.dataStart($0) + (whole == name ? 0 : 1 << 20)
+        } ?? 0
       return .success(start &+ offset)
     case .device(let name, let offset):
       let start = Machine.namespace(ofDevice: name).map { machine.dataStart($0) } ?? 0
@@ -138,7 +143,7 @@ extension Simulator {
   private func badBlocks() -> String {
     var lines: [String] = []
     for (index, region) in machine.regions.enumerated() {
-      let text = region.badBlocks.ranges.map { "\($0.lowerBound) \($0.count)" }
+      let text = region.media.badBlocks.ranges.map { "\($0.lowerBound) \($0.count)" }
       if !text.isEmpty {
         lines.append("bus/nd/devices/region\(index)/badblocks: \(text.joined(separator: " "))")
       }
@@ -151,7 +156,7 @@ extension Simulator {
   private func blockBadBlocks() -> [String] {
     (2...3).compactMap { index in
       let start = Machine.dataOffset / BadBlocks.sectorSize
-      let text = machine.regions[index].badBlocks.ranges
+      let text = machine.regions[index].media.badBlocks.ranges
         .filter { $0.lowerBound >= start }
         .map { "\($0.lowerBound - start) \($0.count)" }
       return text.isEmpty ? nil : "block/pmem\(index)/badblocks: \(text.joined(separator: " "))"

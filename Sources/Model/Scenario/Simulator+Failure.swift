@@ -13,11 +13,15 @@ extension Simulator {
       panic("Memory failure: vm.memory_failure_recovery is 0, and a page failed")
       return .failure(.ioError)
     }
+    if machine.region(at: physical) == nil {
+      return failOrdinary(physical, origin: origin)
+    }
     guard let region = machine.region(at: physical), physical >= machine.dataStart(region) else {
       note("memory_failure", "0x\(String(physical, radix: 16)) is no page of a device: ENXIO")
       return .failure(.noSuchAddressOrDevice)
     }
     let offset = physical - machine.dataStart(region)
+    if region >= 2 { return failBlock(offset >> 12, namespace: region, origin: origin) }
     if let device = machine.devices.lastIndex(where: { $0.region == region && $0.state == .bound })
     {
       return failDevice(device, at: offset, origin: origin)
@@ -126,11 +130,13 @@ extension Simulator {
   /// touched (MF-51; oracle `devdax-2m-range`).
   mutating func poison(_ range: Range<UInt64>, thread: Int) -> Result<Void, Errno> {
     let process = threads[thread].process
+    adviceInProgress = true
+    defer { adviceInProgress = false }
     var next = range.lowerBound
     while next < range.upperBound {
-      guard case .success(let physical) = faultIn(next, write: false, by: process) else {
-        return .failure(.badAddress)
-      }
+      guard faultIn(next, write: false, by: process) != nil,
+        let physical = frame(at: next, of: process)
+      else { return .failure(.badAddress) }
       let step = folioSize(at: next, of: process)
       let result = fail(physical, origin: .injection(process: process, thread: thread))
       if case .failure(let errno) = result, errno != .notSupportedOnSocket { return result }
@@ -143,13 +149,16 @@ extension Simulator {
   }
 
   private func folioSize(at address: UInt64, of process: Int) -> UInt64 {
-    processes[process].space.window(at: address)?.alignment.bytes ?? 4096
+    if let region = fileRegion(at: address, of: process) {
+      return fileFolioSize(at: address, region, process)
+    }
+    return processes[process].space.window(at: address)?.alignment.bytes ?? 4096
   }
 
   /// madvise(MADV_SOFT_OFFLINE): the page is faulted in, and is not an online page (MF-48).
   mutating func softOffline(_ range: Range<UInt64>, process: Int) -> Result<Void, Errno> {
     guard !range.isEmpty else { return .success(()) }
-    guard case .success = faultIn(range.lowerBound, write: false, by: process) else {
+    guard faultIn(range.lowerBound, write: false, by: process) != nil else {
       return .failure(.badAddress)
     }
     return .failure(.ioError)
@@ -175,7 +184,7 @@ extension Simulator {
     guard let region = machine.region(at: physical) else { return }
     // The address is told in units of 4 KiB: 1 << MISC.LSB.
     let start = PageSize.base.roundDown(physical) - machine.regions[region].base
-    machine.regions[region].badBlocks.add(bytes: start..<(start + PageSize.base.bytes))
+    machine.regions[region].media.badBlocks.add(bytes: start..<(start + PageSize.base.bytes))
     note("nfit_handle_mce", "bad block: 8 sectors of region\(region)")
   }
 }

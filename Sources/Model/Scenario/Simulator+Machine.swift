@@ -1,6 +1,10 @@
 internal import DaxModel
+internal import ExtentFS
+internal import MemoryFailure
+internal import OwnerIndex
 internal import PageModel
 internal import PmemBase
+internal import SystemPackage
 
 /// The machine's administration.
 extension Simulator {
@@ -24,8 +28,12 @@ extension Simulator {
 
   mutating func perform(_ operation: MachineOperation) -> CommandResult {
     switch operation {
-    case .disableNamespace(let namespace): return disable(namespace)
-    case .enableNamespace(let namespace): return enable(namespace)
+    case .disableNamespace(let namespace):
+      return namespace < 2 ? disable(namespace) : disableBlock(namespace)
+    case .enableNamespace(let namespace):
+      return namespace < 2 ? enable(namespace) : enableBlock(namespace)
+    case .unbind(let namespace):
+      return namespace < 2 ? unbind(namespace) : unbindBlock(namespace)
     case .sysctl("memory_failure_early_kill", let value):
       machine.earlyKill = value != 0
       return CommandResult()
@@ -35,11 +43,25 @@ extension Simulator {
     case .sysctl(let name, _):
       note("simulator", "vm.\(name) is not modelled")
       return CommandResult()
-    default:
-      note("simulator", "\(operation) is not modelled yet")
-      return CommandResult()
+    case .makeFilesystem(let request): return make(request)
+    case .mount(let device, let options): return mount(device, options)
+    case .unmount: return unmount()
+    case .remount:
+      guard let namespace = machine.mounted else { return CommandResult(status: 1) }
+      let options = machine.blocks[namespace]?.mountOptions ?? []
+      let result = unmount()
+      return result.status == 0 ? mount("/dev/pmem\(namespace)", options) : result
+    case .injectError, .clearErrors, .startScrub:
+      // The NVDIMMs' bus has no commands.
+      note("ndctl", "the emulated NVDIMMs have no such command")
+      return CommandResult(status: 1)
+    case .fileCommand(let command): return perform(command)
+    case .place(let place): return find(place)
+    case .nothing: return CommandResult()
     }
   }
+
+  // MARK: Device-dax
 
   /// `ndctl disable-namespace` of a device-dax namespace: the driver goes under the mappings.
   ///
@@ -47,28 +69,174 @@ extension Simulator {
   private mutating func disable(_ namespace: Int) -> CommandResult {
     guard let device = device(ofNamespace: namespace) else { return CommandResult(status: 1) }
     guard machine.devices[device].state != .gone else {
-      return CommandResult(output: "disabled 0 namespaces")
+      return CommandResult(output: "disabled 0 namespaces\n")
     }
+    kill(device)
     machine.devices[device].state = .gone
+    return CommandResult(output: "disabled 1 namespace\n")
+  }
+
+  /// The driver's `unbind`: the node stays, and whoever maps it then brings the kernel down.
+  private mutating func unbind(_ namespace: Int) -> CommandResult {
+    guard let device = device(ofNamespace: namespace),
+      machine.devices[device].state == .bound
+    else { return CommandResult(status: 1) }
+    kill(device)
+    machine.devices[device].state = .unbound
+    return CommandResult()
+  }
+
+  private mutating func kill(_ device: Int) {
+    guard machine.devices[device].state == .bound else { return }
     revoke(device, folios: 0..<Int(machine.devices[device].geometry.folioCount))
     machine.devices[device].pagemap.kill()
     note("kill_dev_dax", "\(machine.devices[device].name): not alive, unmapped from every process")
-    return CommandResult(output: "disabled 1 namespace")
   }
 
   private mutating func enable(_ namespace: Int) -> CommandResult {
     guard let device = device(ofNamespace: namespace) else { return CommandResult(status: 1) }
-    guard machine.devices[device].state == .gone else {
-      return CommandResult(output: "enabled 0 namespaces")
+    guard machine.devices[device].state != .bound else {
+      return CommandResult(output: "enabled 0 namespaces\n")
     }
+    machine.devices[device].state = .gone
     _ = machine.addDevice(namespace)
-    return CommandResult(output: "enabled 1 namespace")
+    return CommandResult(output: "enabled 1 namespace\n")
   }
 
   /// The newest life of the namespace's device.
   private mutating func device(ofNamespace namespace: Int) -> Int? {
-    guard namespace < 2 else { return nil }
     let name = "dax\(namespace).0"
     return machine.devices.lastIndex { $0.name == name } ?? machine.device(named: name)
+  }
+
+  // MARK: Fs-dax
+
+  /// The namespace of `/dev/pmem2` or a partition of it.
+  private mutating func block(_ device: String) -> (namespace: Int, isPartition: Bool)? {
+    let name = String(device.split(separator: "/").last ?? "")
+    let isPartition = name.hasSuffix("p1")
+    guard
+      let namespace = Machine.namespace(
+        ofBlockDevice: isPartition ? String(name.dropLast(2)) : name)
+    else { return nil }
+    addBlock(namespace)
+    return (namespace, isPartition)
+  }
+
+  private mutating func addBlock(_ namespace: Int) {
+    guard (2...3).contains(namespace), machine.blocks[namespace] == nil else { return }
+    machine.blocks[namespace] = BlockDevice(
+      namespace: namespace, media: machine.regions[namespace].media, kernel: kernel)
+  }
+
+  private mutating func make(_ request: FilesystemRequest) -> CommandResult {
+    guard let (namespace, isPartition) = block(request.device),
+      machine.blocks[namespace]?.isBound == true, machine.mounted != namespace
+    else { return CommandResult(status: 1) }
+    var request = request
+    if isPartition { request.device = "/dev/pmem\(namespace)p1" }
+    let kernel = kernel
+    machine.blocks[namespace]?.make(request, kernel: kernel)
+    return CommandResult()
+  }
+
+  /// mount(8). Without `dax` an inode's flag decides; XFS with blocks that are no pages turns DAX off.
+  private mutating func mount(_ device: String, _ options: [String]) -> CommandResult {
+    guard machine.mounted == nil, let (namespace, isPartition) = block(device),
+      let block = machine.blocks[namespace], block.isBound, let filesystem = block.filesystem
+    else { return CommandResult(status: 1, output: "mount failed\n") }
+    var dax = MountOptions.Dax.inode
+    for option in options {
+      switch option {
+      case "dax", "dax=always": dax = .always
+      case "dax=never": dax = .never
+      case "dax=inode": dax = .inode
+      default: break
+      }
+    }
+    if let size = block.request?.blockSize, size != 4096 { dax = .never }
+    do throws(Errno) {
+      try filesystem.mount(
+        MountOptions(dax: dax, isReadOnly: options.contains("ro"), isPartition: isPartition))
+      machine.mounted = namespace
+      machine.blocks[namespace]?.mountOptions = options
+      return CommandResult()
+    } catch {
+      note("mount", "refused: \(error.name)")
+      return CommandResult(status: 255, output: "mount failed: \(error.name)\n")
+    }
+  }
+
+  private mutating func unmount() -> CommandResult {
+    guard let (namespace, filesystem) = mountedFilesystem else { return CommandResult(status: 1) }
+    do throws(Errno) {
+      try filesystem.unmount()
+      machine.mounted = nil
+      if machine.blocks[namespace]?.isBound == false {
+        panic("umount of a filesystem whose device is gone: its page descriptors are freed")
+      }
+      return CommandResult()
+    } catch {
+      return CommandResult(status: 1, output: "umount: \(error.name)\n")
+    }
+  }
+
+  /// Refused while mounted: nothing happens at all.
+  private mutating func disableBlock(_ namespace: Int) -> CommandResult {
+    guard (2...3).contains(namespace), machine.mounted != namespace else {
+      return CommandResult(status: 1, output: "Device or resource busy\n")
+    }
+    addBlock(namespace)
+    machine.blocks[namespace]?.isBound = false
+    return CommandResult(output: "disabled 1 namespace\n")
+  }
+
+  private mutating func enableBlock(_ namespace: Int) -> CommandResult {
+    guard (2...3).contains(namespace) else { return CommandResult(status: 1) }
+    addBlock(namespace)
+    if machine.blocks[namespace]?.isBound == false {
+      let kernel = kernel
+      machine.blocks[namespace]?.enable(kernel: kernel)
+    }
+    return CommandResult(output: "enabled 1 namespace\n")
+  }
+
+  /// The driver's `unbind` asks nobody.
+  ///
+  /// Source: oracle `xfs-unbind-mounted`, `ext4-unbind-mounted`: since 6.8 XFS is told before, ext4 never.
+  private mutating func unbindBlock(_ namespace: Int) -> CommandResult {
+    guard (2...3).contains(namespace) else { return CommandResult(status: 1) }
+    addBlock(namespace)
+    guard machine.blocks[namespace]?.isBound == true else { return CommandResult(status: 1) }
+    if let (mounted, filesystem) = mountedFilesystem, mounted == namespace {
+      if kernel.removalIsAnnounced, filesystem.isHolder {
+        announceRemoval(filesystem)
+      } else {
+        filesystem.shutDown(.forcedUnmount)
+      }
+    }
+    machine.blocks[namespace]?.isBound = false
+    return CommandResult()
+  }
+
+  // MARK: Places
+
+  /// Where the mounted filesystem keeps something, in bytes from the device's start.
+  private func find(_ place: MetadataPlace) -> CommandResult {
+    guard let (_, filesystem) = mountedFilesystem else { return CommandResult(status: 1) }
+    let runs = filesystem.owners(in: 0..<BlockDevice.blockCount)
+    let found = runs.first { run in
+      run.owners.contains { owner in
+        switch (place, owner) {
+        case (.log, .metadata(.log)), (.journal, .metadata(.log)),
+          (.inodeTable, .metadata(.inodes)), (.inodeChunk, .metadata(.inodes)),
+          (.extentMap, .extentMap):
+          true
+        default: false
+        }
+      }
+    }
+    guard let found else { return CommandResult(status: 1) }
+    return CommandResult(output: String(found.blocks.lowerBound << 12))
   }
 }

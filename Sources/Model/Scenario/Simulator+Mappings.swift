@@ -7,7 +7,7 @@ extension Simulator {
   /// mmap(): at a 2 MiB aligned address inside a reservation that is 4 MiB larger, as the probe does it.
   mutating func map(_ arguments: MapArguments, process: Int, actor: Actor) -> Fields {
     guard let name = Machine.deviceName(path: arguments.path) else {
-      return [.error("open: \(Errno.noSuchFileOrDirectory.name)")]
+      return mapFile(arguments, process: process, actor: actor)
     }
     guard let device = machine.device(named: name) else {
       return [.error("open: \(Errno.noSuchFileOrDirectory.name)")]
@@ -39,10 +39,16 @@ extension Simulator {
       processes[process].release(reservation)
       return [.error(error)]
     }
-    let named = address..<(address + length)
-    processes[process].maps.add(arguments.name, named)
-    slots[actor.index].names.set(arguments.name, named)
-    return [.ok, .hex("mapbase", address)]
+    return named(arguments.name, address..<(address + length), process: process, actor: actor)
+  }
+
+  /// Gives a mapping its name, for the actor and for the coordinator.
+  mutating func named(
+    _ name: String, _ range: Range<UInt64>, process: Int, actor: Actor
+  ) -> Fields {
+    processes[process].maps.add(name, range)
+    slots[actor.index].names.set(name, range)
+    return [.ok, .hex("mapbase", range.lowerBound)]
   }
 
   /// Inserts what is absent, up to the first page that cannot be.
@@ -76,6 +82,7 @@ extension Simulator {
     if case .success = result {
       let rounded = PageSize.base.roundUp(length) ?? length
       processes[process].release(start..<(start + rounded))
+      unmapFiles(start..<(start + rounded), process: process)
       if part == nil { processes[process].maps.remove(name) }
     }
     return outcome(result)
@@ -92,6 +99,10 @@ extension Simulator {
     if end > start {
       let result = change(.protect(.read), start, end - start, process: process)
       if case .failure = result { return result }
+      for region in fileRegions(in: start..<end, of: process) {
+        mapping(region)?.protect(
+          process: process, addresses: (start..<end).clamped(to: region.range), .read)
+      }
     }
     return end < start + rounded ? .failure(.noMemory) : .success(())
   }
@@ -103,8 +114,10 @@ extension Simulator {
     let result = change(.sync(flags: 4), start, length, process: process)
     if case .failure = result { return result }
     guard let rounded = PageSize.base.roundUp(length) else { return .failure(.noMemory) }
-    return processes[process].isMapped(start..<(start &+ rounded))
-      ? .success(()) : .failure(.noMemory)
+    let range = start..<(start &+ rounded)
+    let files = synchronizeFiles(range, process: process)
+    if case .failure = files { return files }
+    return processes[process].isMapped(range) ? .success(()) : .failure(.noMemory)
   }
 
   mutating func remap(
@@ -113,6 +126,9 @@ extension Simulator {
     let process = threads[thread].process
     guard length >= 0, length <= 1 << 40 else { return [.error(.invalidArgument)] }
     let newLength = UInt64(length)
+    if let region = fileRegion(at: range.lowerBound, of: process) {
+      return remapFile(name, region, at: range, to: newLength, thread: thread)
+    }
     // What follows a mapping is its reservation, so it can grow only by moving.
     let grows = newLength > UInt64(range.count)
     do throws(Errno) {
@@ -152,6 +168,9 @@ extension Simulator {
     case .poison: return poison(range, thread: thread)
     case .softOffline: return softOffline(range, process: process)
     default: break
+    }
+    if !fileRegions(in: range, of: process).isEmpty {
+      return adviseFiles(advice, range, process: process)
     }
     let result = change(.advise(advice.value), start, length, process: process)
     if case .failure = result { return result }

@@ -7,8 +7,14 @@ internal import SystemPackage
 extension Simulator {
   /// What a touch of one byte came to.
   enum Touch {
-    /// The byte's physical address.
+    /// A device-dax byte's physical address.
     case physical(UInt64)
+    /// A block of a filesystem's device, and the byte in it.
+    case block(namespace: Int, UInt64, Int)
+    /// The zero page.
+    case zero
+    /// A private copy of the process; its own address.
+    case anonymous(UInt64)
     case signal(Signal)
   }
 
@@ -50,6 +56,9 @@ extension Simulator {
   }
 
   private mutating func touchElsewhere(_ address: UInt64, write: Bool, by process: Int) -> Touch {
+    if let region = fileRegion(at: address, of: process) {
+      return touchFile(region, address, write: write, by: process)
+    }
     let reserved = processes[process].reserved.contains { $0.contains(address) }
     return .signal(Signal(kind: reserved ? .denied : .unmapped, address: address))
   }
@@ -62,16 +71,18 @@ extension Simulator {
       deviceOffset: window.offset + (address - window.range.lowerBound))
   }
 
-  /// Touches from inside a system call, or for gup: EFAULT where the process would get a signal.
-  mutating func faultIn(_ address: UInt64, write: Bool, by process: Int) -> Result<UInt64, Errno> {
-    switch touch(address, write: write, by: process) {
-    case .physical(let physical): .success(physical)
-    case .signal: .failure(.badAddress)
-    }
+  /// Touches from inside a system call, or for gup: nil where the process would get a signal.
+  mutating func faultIn(_ address: UInt64, write: Bool, by process: Int) -> Touch? {
+    let touch = touch(address, write: write, by: process)
+    if case .signal = touch { return nil }
+    return touch
   }
 
   /// The physical address behind a page-table entry; nil if there is none.
-  func frame(at address: UInt64, of process: Int) -> UInt64? {
+  mutating func frame(at address: UInt64, of process: Int) -> UInt64? {
+    if let region = fileRegion(at: address, of: process) {
+      return fileFrame(at: address, region, process)
+    }
     guard let window = processes[process].space.window(at: address), window.isPresent(address)
     else { return nil }
     let region = machine.devices[window.device].region

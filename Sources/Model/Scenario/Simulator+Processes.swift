@@ -27,7 +27,9 @@ extension Simulator {
     main.policy = threads[parent].policy
     main.blocksBus = threads[parent].blocksBus
     threads.append(main)
+    child.files = []
     processes.append(child)
+    forkFiles(process, child: threads[thread].process)
     slots[actor.index].thread = thread
     slots[actor.index].leader = nil
     slots[actor.index].seenAlive = true
@@ -56,6 +58,7 @@ extension Simulator {
     guard processes[process].isAlive else { return }
     processes[process].ending = how
     give(back: processes[process].space.removeAll())
+    dropFiles(process)
     processes[process].reserved = []
   }
 

@@ -14,6 +14,10 @@ public struct Simulator {
   var processes: [SimulatedProcess] = []
   var threads: [SimulatedThread] = []
   var slots = Array(repeating: ActorSlot(), count: Actor.count)
+  /// Whether it is madvise(MADV_HWPOISON) that reports a page.
+  var adviceInProgress = false
+  /// How deep `sh -c` is nested.
+  var nesting = 0
   /// Why the machine stopped.
   var stopped: String?
 

@@ -73,7 +73,7 @@ extension ActorOperation {
     case "falloc":
       self = .allocate(
         path: try words.next("a path"),
-        mode: try words.choice("a mode", of: AllocateMode.self), part: try words.part())
+        mode: try words.choice("a mode", of: AllocationMode.self), part: try words.part())
     case "msync": self = .synchronize(name: try words.mapName(), part: try words.part())
     case "mprotect": self = .protect(name: try words.mapName(), part: try words.part())
     case "mremap":

@@ -1,0 +1,59 @@
+internal import DaxModel
+internal import ExtentFS
+internal import PageModel
+internal import PmemBase
+
+/// An fs-dax namespace: `/dev/pmemN`, and what is on it.
+struct BlockDevice {
+  let namespace: Int
+  let media: RegionMedia
+  /// False after its driver was unbound.
+  var isBound = true
+  /// New with every enable.
+  private(set) var pagemap: Pagemap
+  private(set) var folios: FolioTable
+  /// What mkfs put there last.
+  var filesystem: ExtentFS?
+  var request: FilesystemRequest?
+  var mountOptions: [String] = []
+
+  init(namespace: Int, media: RegionMedia, kernel: KernelBehavior) {
+    self.namespace = namespace
+    self.media = media
+    pagemap = Self.pagemap(kernel)
+    folios = FolioTable(AssociationRules(kernel))
+  }
+
+  static var blockCount: UInt64 { Machine.namespaceSize >> PageSize.base.shift }
+
+  private static func pagemap(_ kernel: KernelBehavior) -> Pagemap {
+    Pagemap(
+      type: .fsDax, pageCount: blockCount, folioSize: .base, regime: RefcountRegime(kernel))
+  }
+
+  /// The driver is bound again: page descriptors are new.
+  mutating func enable(kernel: KernelBehavior) {
+    isBound = true
+    pagemap = Self.pagemap(kernel)
+    folios = FolioTable(AssociationRules(kernel))
+  }
+
+  mutating func make(_ request: FilesystemRequest, kernel: KernelBehavior) {
+    let alignment = UInt64(max(1, request.stripeUnit >> 12))
+    let log = request.logSize.map { UInt64($0) >> 12 }
+    var format: Format
+    switch request.kind {
+    case .xfs:
+      format = .xfs(
+        blocks: Self.blockCount, reverseMap: request.reverseMap, reflink: request.reflink,
+        groups: UInt64(min(max(request.allocationGroups ?? 4, 1), 64)), logBlocks: log,
+        alignment: alignment)
+    case .ext4:
+      format = .ext4(blocks: Self.blockCount, logBlocks: log, alignment: alignment)
+    }
+    self.request = request
+    filesystem = ExtentFS(
+      format, blockCount: Self.blockCount, kernel: kernel, media: media, pagemap: pagemap,
+      folios: folios)
+  }
+}

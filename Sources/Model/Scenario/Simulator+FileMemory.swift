@@ -1,0 +1,418 @@
+internal import DaxModel
+internal import ExtentFS
+internal import MemoryFailure
+internal import PageModel
+internal import PmemBase
+internal import SystemPackage
+
+/// Touching memory that is a file.
+extension Simulator {
+  func fileRegion(at address: UInt64, of process: Int) -> FileRegion? {
+    processes[process].files.first { $0.range.contains(address) }
+  }
+
+  /// The regions that `range` touches.
+  func fileRegions(in range: Range<UInt64>, of process: Int) -> [FileRegion] {
+    processes[process].files.filter { $0.range.overlaps(range) }
+  }
+
+  func filesystem(_ namespace: Int) -> ExtentFS? { machine.blocks[namespace]?.filesystem }
+
+  func mapping(_ region: FileRegion) -> FileMapping? {
+    filesystem(region.namespace)?.mapping(of: region.inode)
+  }
+
+  mutating func touchFile(
+    _ region: FileRegion, _ address: UInt64, write: Bool, by process: Int
+  ) -> Touch {
+    if processes[process].lostPages.contains(address >> 12) {
+      note("do_swap_page", "the private copy was poisoned: SIGBUS/BUS_MCEERR_AR")
+      return .signal(Signal(kind: .actionRequired, address: address, shift: 12))
+    }
+    guard let mapping = mapping(region),
+      let window = mapping.window(of: process, at: address)
+    else { return .signal(Signal(kind: .busAddress, address: address)) }
+    let isPresent = window.isPresent(window.page(at: address))
+    guard
+      isPresent || machine.blocks[region.namespace]?.isBound == true
+        || !window.protection.contains(write ? .write : .read)
+    else {
+      note("dax_iomap_fault", "the device is gone: SIGBUS/BUS_ADRERR")
+      return .signal(Signal(kind: .busAddress, address: address))
+    }
+    switch mapping.fault(process: process, address: address, write: write) {
+    case .present(let entry):
+      return place(entry, page: window.page(at: address), address, region)
+    case .mapped(let entry, _):
+      noteMapped(entry, window.page(at: address), region)
+      return place(entry, page: window.page(at: address), address, region)
+    case .copied(let source):
+      copy(source, to: address, region, process)
+      note("dax_fault_cow_page", "page \(window.page(at: address)): a private copy")
+      return .anonymous(address)
+    case .fatal(let signal): return .signal(self.signal(signal))
+    case .waits, .outOfMemory, .unmapped:
+      return .signal(Signal(kind: .busAddress, address: address))
+    }
+  }
+
+  private func signal(_ signal: FaultSignal) -> Signal {
+    switch signal {
+    case .addressError(let address):
+      note("dax_iomap_fault", "VM_FAULT_SIGBUS: BUS_ADRERR")
+      return Signal(kind: .busAddress, address: address)
+    case .memoryError(let address):
+      note("dax_iomap_fault", "VM_FAULT_HWPOISON: BUS_MCEERR_AR, lsb 12")
+      return Signal(kind: .actionRequired, address: address, shift: 12)
+    case .accessError(let address): return Signal(kind: .denied, address: address)
+    }
+  }
+
+  private func place(
+    _ entry: FilePTE, page: UInt64, _ address: UInt64, _ region: FileRegion
+  ) -> Touch {
+    switch entry.target {
+    case .zero: .zero
+    case .anonymous: .anonymous(address)
+    case .block(let first):
+      .block(
+        namespace: region.namespace, entry.size == .huge ? first + page & 511 : first,
+        Int(address & 4095))
+    }
+  }
+
+  private mutating func copy(
+    _ source: Iomap.Source, to address: UInt64, _ region: FileRegion, _ process: Int
+  ) {
+    var bytes: [UInt8]
+    switch source {
+    case .blocks(let block):
+      bytes = filesystem(region.namespace)?.contents.read(block, 0..<4096) ?? []
+    case .none, .zeroes: bytes = [UInt8](repeating: 0, count: 4096)
+    }
+    if bytes.count != 4096 { bytes = [UInt8](repeating: 0, count: 4096) }
+    processes[process].copies[address >> 12] = bytes
+  }
+
+  private func noteMapped(_ entry: FilePTE, _ page: UInt64, _ region: FileRegion) {
+    guard log != nil else { return }
+    switch entry.target {
+    case .block(let block):
+      guard let filesystem = filesystem(region.namespace) else { return }
+      let head = filesystem.folios.head(of: block)
+      let counts = filesystem.pagemap.counts(folio: Int(head))
+      let share = filesystem.folios[block].share
+      note(
+        "dax_iomap_fault",
+        "inode \(region.inode) page \(page) is block \(block), "
+          + "\(entry.size == .huge ? "a PMD" : "a PTE"); refcount \(counts.refcount), "
+          + "mapcount \(counts.mapcount), share \(share)")
+    case .zero:
+      note("dax_load_hole", "inode \(region.inode) page \(page) is a hole: the zero page")
+    case .anonymous: break
+    }
+  }
+
+  // MARK: Bytes
+
+  /// A touched byte.
+  func load(_ place: Touch, of process: Int) -> UInt8 {
+    switch place {
+    case .physical(let physical): machine.contents.byte(at: physical)
+    case .block(let namespace, let block, let offset):
+      filesystem(namespace)?.load(block, offset) ?? 0
+    case .anonymous(let address):
+      processes[process].copies[address >> 12].map { $0[Int(address & 4095)] } ?? 0
+    case .zero, .signal: 0
+    }
+  }
+
+  mutating func store(_ value: UInt8, to place: Touch, of process: Int) {
+    switch place {
+    case .physical(let physical): machine.contents.set(physical, to: value)
+    case .block(let namespace, let block, let offset):
+      filesystem(namespace)?.store(value, to: block, offset)
+    case .anonymous(let address):
+      processes[process].copies[address >> 12, default: [UInt8](repeating: 0, count: 4096)][
+        Int(address & 4095)] = value
+    case .zero, .signal: break
+    }
+  }
+
+  /// Zeroes that the kernel writes for read(2).
+  mutating func clear(_ place: Touch, count: UInt64, of process: Int) {
+    switch place {
+    case .physical(let physical): machine.contents.fill(physical, count: count, with: 0)
+    case .block(let namespace, let block, let offset):
+      for byte in offset..<(offset + Int(count)) {
+        filesystem(namespace)?.store(0, to: block, byte)
+      }
+    case .anonymous(let address):
+      for byte in 0..<count { store(0, to: .anonymous(address + byte), of: process) }
+    case .zero, .signal: break
+    }
+  }
+
+  // MARK: Frames
+
+  /// The physical address behind a page-table entry of a file mapping.
+  mutating func fileFrame(
+    at address: UInt64, _ region: FileRegion, _ process: Int
+  ) -> UInt64? {
+    guard let window = mapping(region)?.window(of: process, at: address) else { return nil }
+    let page = window.page(at: address)
+    guard let entry = window.entry(for: page) else { return nil }
+    switch entry.target {
+    case .zero: return Machine.zeroPage
+    case .block(let first):
+      let block = entry.size == .huge ? first + page & 511 : first
+      return machine.dataStart(region.namespace) + block << 12 + address & 4095
+    case .anonymous:
+      let key = address >> 12
+      let known = machine.frames.firstIndex { $0.process == process && $0.page == key }
+      if known == nil { machine.frames.append((process, key)) }
+      return Machine.copies + UInt64(known ?? machine.frames.count - 1) << 12
+    }
+  }
+
+  /// Bytes of the folio behind a page-table entry, as madvise(MADV_HWPOISON) steps: 2 MiB only where folios are built.
+  func fileFolioSize(at address: UInt64, _ region: FileRegion, _ process: Int) -> UInt64 {
+    guard let mapping = mapping(region),
+      let window = mapping.window(of: process, at: address),
+      let block = window.entry(for: window.page(at: address))?.block
+    else { return 4096 }
+    return mapping.folios[block].size.bytes
+  }
+
+  // MARK: System calls on mappings
+
+  /// mmap() of a file.
+  mutating func mapFile(_ arguments: MapArguments, process: Int, actor: Actor) -> Fields {
+    let found = lookup(arguments.path)
+    guard case .success(let file) = found else {
+      if case .failure(let errno) = found { return [.error("open: \(errno.name)")] }
+      return []
+    }
+    let length = UInt64(arguments.length)
+    let offset = UInt64(bitPattern: arguments.offset)
+    guard length > 0, offset & 4095 == 0, arguments.shift & 4095 == 0,
+      let rounded = PageSize.base.roundUp(length), offset < 1 << 50
+    else { return [.error(.invalidArgument)] }
+    guard let filesystem = filesystem(file.namespace) else { return [.error(.invalidArgument)] }
+    guard let mapping = filesystem.mapping(of: file.inode) else {
+      if arguments.kind == .sync { return [.error(.notSupported)] }
+      note("simulator", "\(arguments.path) is no DAX file: its page cache is not modelled")
+      return [.error(.notSupported)]
+    }
+    do throws(Errno) { try filesystem.get(file.inode) } catch { return [.error(error)] }
+    let reservation = processes[process].reserve(length)
+    let address = reservation.lowerBound + 4096 + UInt64(arguments.shift)
+    let range = address..<(address + rounded)
+    processes[process].release(range)
+    mapping.map(
+      process: process, addresses: range, firstPage: offset >> 12,
+      protection: arguments.readOnly ? .read : [.read, .write],
+      isShared: arguments.kind != .isPrivate, isSynchronous: arguments.kind == .sync)
+    processes[process].files.append(
+      FileRegion(
+        range: range, namespace: file.namespace, inode: file.inode,
+        isPrivate: arguments.kind == .isPrivate))
+    if arguments.kind == .populate { _ = populateFiles(range, write: false, process: process) }
+    return named(arguments.name, address..<(address + length), process: process, actor: actor)
+  }
+
+  /// Faults in every page, up to the first that cannot be.
+  mutating func populateFiles(
+    _ range: Range<UInt64>, write: Bool, process: Int
+  ) -> Result<Void, Errno> {
+    var next = range.lowerBound
+    while next < range.upperBound {
+      guard fileRegion(at: next, of: process) != nil else { return .failure(.noMemory) }
+      if case .signal(let signal) = touch(next, write: write, by: process) {
+        switch signal.kind {
+        case .denied: return .failure(.invalidArgument)
+        case .actionRequired:
+          return .failure(kernel.faultsTellPoison ? .hardwarePoison : .badAddress)
+        default: return .failure(.badAddress)
+        }
+      }
+      next += 4096
+    }
+    return .success(())
+  }
+
+  /// munmap() of what `range` has of files.
+  mutating func unmapFiles(_ range: Range<UInt64>, process: Int) {
+    guard processes[process].files.contains(where: { $0.range.overlaps(range) }) else { return }
+    var kept: [FileRegion] = []
+    for region in processes[process].files {
+      let part = range.clamped(to: region.range)
+      guard !part.isEmpty else {
+        kept.append(region)
+        continue
+      }
+      mapping(region)?.unmap(process: process, addresses: part)
+      forgetCopies(part, process)
+      var left = region
+      left.range = region.range.lowerBound..<part.lowerBound
+      var right = region
+      right.range = part.upperBound..<region.range.upperBound
+      let rest = [left, right].filter { !$0.range.isEmpty }
+      kept += rest
+      let filesystem = filesystem(region.namespace)
+      if rest.count == 2 { try? filesystem?.get(region.inode) }
+      if rest.isEmpty { filesystem?.put(region.inode) }
+    }
+    processes[process].files = kept
+  }
+
+  private mutating func forgetCopies(_ range: Range<UInt64>, _ process: Int) {
+    let pages = (range.lowerBound >> 12)..<((range.upperBound + 4095) >> 12)
+    if !processes[process].copies.isEmpty {
+      processes[process].copies = processes[process].copies.filter { !pages.contains($0.key) }
+    }
+    processes[process].lostPages = processes[process].lostPages.filter { !pages.contains($0) }
+  }
+
+  /// madvise() of what `range` has of files.
+  mutating func adviseFiles(
+    _ advice: AdviceName, _ range: Range<UInt64>, process: Int
+  ) -> Result<Void, Errno> {
+    switch advice {
+    case .populateRead: return populateFiles(range, write: false, process: process)
+    case .populateWrite: return populateFiles(range, write: true, process: process)
+    default: break
+    }
+    for region in fileRegions(in: range, of: process) {
+      let part = range.clamped(to: region.range)
+      guard let mapping = mapping(region) else { continue }
+      switch advice {
+      case .dontNeed:
+        mapping.zap(process: process, addresses: part)
+        forgetCopies(part, process)
+      case .hugePage: mapping.setAllowsHuge(process: process, addresses: part, true)
+      case .dontFork:
+        for index in processes[process].files.indices
+        where processes[process].files[index].range.overlaps(part) {
+          processes[process].files[index].staysBehind = true
+        }
+      case .remove:
+        let result = removePart(part, region, mapping, process)
+        if case .failure = result { return result }
+      default: break
+      }
+    }
+    return processes[process].isMapped(range) ? .success(()) : .failure(.noMemory)
+  }
+
+  /// MADV_REMOVE: a hole in the file, where the mapping is shared and may write.
+  private func removePart(
+    _ part: Range<UInt64>, _ region: FileRegion, _ mapping: FileMapping, _ process: Int
+  ) -> Result<Void, Errno> {
+    guard let window = mapping.window(of: process, at: part.lowerBound),
+      let filesystem = filesystem(region.namespace)
+    else { return .failure(.invalidArgument) }
+    guard window.isShared, window.protection.contains(.write) else {
+      return .failure(.permissionDenied)
+    }
+    do throws(Errno) {
+      try filesystem.allocate(
+        region.inode, .punchHole, at: window.page(at: part.lowerBound) << 12,
+        count: UInt64(part.count))
+      return .success(())
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  /// msync(MS_SYNC) of what `range` has of files.
+  func synchronizeFiles(_ range: Range<UInt64>, process: Int) -> Result<Void, Errno> {
+    for region in fileRegions(in: range, of: process) where !region.isPrivate {
+      do throws(Errno) {
+        try filesystem(region.namespace)?.synchronize(region.inode)
+      } catch {
+        return .failure(error)
+      }
+    }
+    return .success(())
+  }
+
+  /// mremap() of one whole mapping of a file; entries that were there are there afterwards.
+  mutating func remapFile(
+    _ name: String, _ region: FileRegion, at range: Range<UInt64>, to length: UInt64, thread: Int
+  ) -> Fields {
+    let process = threads[thread].process
+    guard let rounded = PageSize.base.roundUp(length), rounded > 0 else {
+      return [.error(.invalidArgument)]
+    }
+    let old =
+      range.lowerBound..<(range.lowerBound + (PageSize.base.roundUp(UInt64(range.count)) ?? 0))
+    guard region.range.lowerBound <= old.lowerBound, old.upperBound <= region.range.upperBound,
+      let mapping = mapping(region),
+      let window = mapping.window(of: process, at: old.lowerBound)
+    else { return [.error(.badAddress)] }
+    var address = old.lowerBound
+    if rounded < UInt64(old.count) {
+      unmapFiles((old.lowerBound + rounded)..<old.upperBound, process: process)
+    } else if rounded > UInt64(old.count) {
+      let first = window.page(at: old.lowerBound)
+      let present = (first..<(first + UInt64(old.count) >> 12)).filter(window.isPresent)
+      address = processes[process].reserve(rounded).lowerBound + 4096
+      let new = address..<(address + rounded)
+      processes[process].release(new)
+      try? filesystem(region.namespace)?.get(region.inode)
+      mapping.map(
+        process: process, addresses: new, firstPage: first, protection: window.protection,
+        isShared: window.isShared, isSynchronous: window.isSynchronous,
+        allowsHuge: window.allowsHuge)
+      var moved = region
+      moved.range = new
+      processes[process].files.append(moved)
+      for page in present {
+        let writes = window.entry(for: page)?.isWritable ?? false
+        _ = mapping.fault(
+          process: process, address: address + (page - first) << 12, write: writes)
+      }
+      let distance = address >> 12 &- old.lowerBound >> 12
+      for (page, bytes) in processes[process].copies
+      where old.contains(page << 12) {
+        processes[process].copies[page &+ distance] = bytes
+      }
+      unmapFiles(old, process: process)
+    }
+    let new = address..<(address + length)
+    processes[process].maps.set(name, new)
+    slots[threads[thread].actor].names.set(name, new)
+    return [.ok, .hex("mapbase", address)]
+  }
+
+  // MARK: fork and exit
+
+  /// The child's half of fork(): the files' windows, as their mappings copy them.
+  mutating func forkFiles(_ parent: Int, child: Int) {
+    var forked: [UInt64] = []
+    for region in processes[parent].files {
+      if !forked.contains(region.inode) {
+        mapping(region)?.fork(process: parent, child: child)
+        forked.append(region.inode)
+      }
+    }
+    for region in processes[parent].files {
+      if region.staysBehind {
+        mapping(region)?.unmap(process: child, addresses: region.range)
+      } else {
+        try? filesystem(region.namespace)?.get(region.inode)
+      }
+    }
+    processes[child].files = processes[parent].files.filter { !$0.staysBehind }
+  }
+
+  mutating func dropFiles(_ process: Int) {
+    let regions = processes[process].files
+    processes[process].files = []
+    for region in regions { mapping(region)?.unmapAll(process: process) }
+    for region in regions { filesystem(region.namespace)?.put(region.inode) }
+    processes[process].copies = [:]
+    processes[process].lostPages = []
+  }
+}
