@@ -18,6 +18,26 @@ internal import Testing
     }
   }
 
+  /// Catches a shell line that the simulator does not carry out: with its `#=` lines taken out, a scenario shows the same.
+  @Test(arguments: KernelBehavior.allCases)
+  func `what #= says is what the shell line after it does`(kernel: KernelBehavior) throws {
+    var compared = 0
+    for text in try Truth.texts() {
+      let lines = text.split(separator: UInt8(ascii: "\n"))
+      let plain = lines.filter { !$0.starts(with: Array("#=".utf8)) }
+      if plain.count == lines.count { continue }
+      let both = try [lines, plain].map { lines in
+        let scenario = try Scenario(
+          parsing: lines.joined(separator: [UInt8(ascii: "\n")]), file: "scenario")
+        return Simulator.run(scenario, kernel: kernel, named: kernel.shortName).json
+      }
+      let differences = Judge.differences(truth: both[0], row: both[1])
+      #expect(differences.isEmpty, "\(both[0]["name"]?.text ?? ""): \(differences)")
+      compared += 1
+    }
+    #expect(compared > 15)
+  }
+
   /// Catches a judge that lets everything pass: rows without any step agree with nothing that was measured.
   @Test func `a row that shows something else is told apart`() throws {
     for truth in try Truth.all() where truth.group == "devdax" {

@@ -9,6 +9,8 @@ struct BlockDevice {
   let media: RegionMedia
   /// False after its driver was unbound.
   var isBound = true
+  /// Its driver went under page-table entries: whoever looks at their page descriptors brings the kernel down.
+  var leftEntries = false
   /// New with every enable.
   private(set) var pagemap: Pagemap
   private(set) var folios: FolioTable
@@ -34,6 +36,7 @@ struct BlockDevice {
   /// The driver is bound again: page descriptors are new.
   mutating func enable(kernel: KernelBehavior) {
     isBound = true
+    leftEntries = false
     pagemap = Self.pagemap(kernel)
     folios = FolioTable(AssociationRules(kernel))
   }

@@ -11,7 +11,7 @@ indirect enum ShellNode: Sendable {
   }
 
   struct Redirection: Sendable {
-    /// 1, or 2 for errors.
+    /// 0 for `<`, 1, or 2 for errors.
     let descriptor: Int
     let appends: Bool
     let target: ShellWord
@@ -34,7 +34,11 @@ indirect enum ShellNode: Sendable {
   case list([Item])
   /// `for NAME in WORDS; do BODY; done`
   case loop(variable: String, words: [ShellWord], body: ShellNode)
-  /// `while` and `if`, which are not carried out.
+  /// `while read NAME; do BODY; done`
+  case lines(variable: String, body: ShellNode)
+  /// A group with redirections.
+  case redirected(ShellNode, [Redirection])
+  /// Other `while`s, and `if`, which are not carried out.
   case skipped
 }
 

@@ -91,6 +91,8 @@ struct ShellParser {
     case "for":
       position += 3
       return redirected(loop())
+    case "while" where isReadLoop:
+      return redirected(readLoop())
     case "while", "if", "until":
       skipCompound()
       return redirected(.skipped)
@@ -99,10 +101,31 @@ struct ShellParser {
     }
   }
 
-  /// A group's redirections count for nothing here: its commands say themselves what they do.
   private mutating func redirected(_ node: ShellNode) -> ShellNode {
-    _ = command(wordsAllowed: false)
-    return node
+    let redirections = command(wordsAllowed: false).redirections
+    return redirections.isEmpty ? node : .redirected(node, redirections)
+  }
+
+  private var isReadLoop: Bool {
+    String(text.dropFirst(position).prefix(11)) == "while read "
+  }
+
+  private mutating func readLoop() -> ShellNode {
+    position += 11
+    skipSpace()
+    let variable = word().plain ?? ""
+    return .lines(variable: variable, body: body())
+  }
+
+  /// `; do BODY; done`
+  private mutating func body() -> ShellNode {
+    skipSpace(lines: true)
+    _ = take(";")
+    skipSpace(lines: true)
+    if wordAhead() == "do" { position += 2 }
+    let body = list(until: ["done"])
+    _ = take("done")
+    return body
   }
 
   private mutating func loop() -> ShellNode {
@@ -120,13 +143,7 @@ struct ShellParser {
         if position == start { break }
       }
     }
-    skipSpace(lines: true)
-    _ = take(";")
-    skipSpace(lines: true)
-    if wordAhead() == "do" { position += 2 }
-    let body = list(until: ["done"])
-    _ = take("done")
-    return .loop(variable: variable, words: words, body: body)
+    return .loop(variable: variable, words: words, body: body())
   }
 
   /// Passes over `while … done` or `if … fi`.
@@ -194,9 +211,8 @@ struct ShellParser {
     skipSpace()
     let target = word()
     return .some(
-      arrow == "<"
-        ? nil
-        : ShellNode.Redirection(descriptor: descriptor, appends: appends, target: target))
+      ShellNode.Redirection(
+        descriptor: arrow == "<" ? 0 : descriptor, appends: appends, target: target))
   }
 
   private static func assignment(_ word: ShellWord) -> (name: String, value: ShellWord)? {

@@ -216,6 +216,11 @@ extension Simulator {
       return [.bool("present", false), .int("swap", lost ? 1 : 0)]
     }
     let ordinary = machine.region(at: frame) == nil
+    if kernel == .v7_2, let region = machine.region(at: frame),
+      machine.blocks[region]?.leftEntries == true
+    {
+      panic("pagemap looked at a page descriptor that is freed")
+    }
     var fields: Fields = [
       .bool("present", true), .int("file_or_shared", ordinary ? 0 : 1),
       .int("exclusive", isExclusive(address, frame, process) ? 1 : 0), .hex("_pfn", frame >> 12),

@@ -13,7 +13,7 @@ extension Simulator {
     case .sleep: return nil
     case .note: return []
     case .setVariable(let name, let command):
-      let result = own.isEmpty ? shell(command) : perform(own)
+      let result = own.isEmpty ? shell(command, isQuestion: true) : perform(own)
       machine.variables[name] = result.output
       return nil
     case .setup(let command):

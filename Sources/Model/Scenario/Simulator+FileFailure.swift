@@ -46,7 +46,7 @@ extension Simulator {
       "xfs_dax_notify_failure",
       owners.isEmpty
         ? "block \(block) is free: nothing to do"
-        : "block \(block) belongs to " + owners.map { "\($0)" }.joined(separator: ", "))
+        : "block \(block) belongs to " + owners.map(Self.words).joined(separator: ", "))
     for file in decision.files {
       failPage(file.page, of: file.inode, filesystem, origin: origin)
     }
@@ -54,6 +54,15 @@ extension Simulator {
     note("xfs_force_shutdown", "metadata is lost: the filesystem shuts down, EFSCORRUPTED")
     filesystem.shutDown(.corruptOnDisk)
     return .failure(.structureNeedsCleaning)
+  }
+
+  private static func words(_ owner: BlockOwner) -> String {
+    switch owner {
+    case .file(let inode, let page): "inode \(inode) page \(page)"
+    case .extentMap(let inode): "the extent map of inode \(inode)"
+    case .attributes(let inode): "the attributes of inode \(inode)"
+    case .metadata(let kind): "the filesystem's own (\(kind))"
+    }
   }
 
   private func record(_ owner: BlockOwner, _ filesystem: ExtentFS) -> OwnerRecord {

@@ -4,8 +4,8 @@ extension Simulator {
     perform(commands.map(MachineOperation.fileCommand))
   }
 
-  /// `xfs_io [-f] [-c COMMAND]… FILE`
-  static func xfsIO(_ arguments: [String]) -> [FileCommand] {
+  /// `xfs_io [-f] [-c COMMAND]… FILE`; without a command, what is fed in.
+  static func xfsIO(_ arguments: [String], input: String) -> [FileCommand] {
     var commands: [String] = []
     var creates = false
     var path: String?
@@ -20,6 +20,7 @@ extension Simulator {
       }
     }
     guard let path else { return [] }
+    if commands.isEmpty { commands = input.split(separator: "\n").map(String.init) }
     let first: [FileCommand] = creates ? [.create(path: path)] : []
     return first + commands.flatMap { xfsIOCommand($0, path) }
   }

@@ -172,7 +172,7 @@ extension Simulator {
     do throws(Errno) {
       try filesystem.unmount()
       machine.mounted = nil
-      if machine.blocks[namespace]?.isBound == false {
+      if machine.blocks[namespace]?.leftEntries == true {
         panic("umount of a filesystem whose device is gone: its page descriptors are freed")
       }
       return CommandResult()
@@ -213,6 +213,7 @@ extension Simulator {
         announceRemoval(filesystem)
       } else {
         filesystem.shutDown(.forcedUnmount)
+        machine.blocks[namespace]?.leftEntries = true
       }
     }
     machine.blocks[namespace]?.isBound = false

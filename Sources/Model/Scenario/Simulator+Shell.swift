@@ -10,8 +10,9 @@ extension Simulator {
     var budget = 5000
   }
 
-  mutating func shell(_ command: String) -> CommandResult {
-    if let place = MetadataPlace(query: command) { return perform(.place(place)) }
+  /// - Parameter isQuestion: The output is what the line is for (`setvar`).
+  mutating func shell(_ command: String, isQuestion: Bool = false) -> CommandResult {
+    if isQuestion, let place = MetadataPlace(query: command) { return perform(.place(place)) }
     var state = ShellState()
     let node = ShellParser.parse(command)
     var result = run(node, input: "", &state)
@@ -53,6 +54,20 @@ extension Simulator {
         if state.budget <= 0 || stopped != nil { break }
       }
       return result
+    case .lines(let variable, let body):
+      var result = CommandResult()
+      for line in input.split(separator: "\n") {
+        state.variables[variable] = String(line)
+        let one = run(body, input: "", &state)
+        result.output += one.output
+        if state.budget <= 0 || stopped != nil { break }
+      }
+      return result
+    case .redirected(let node, let redirections):
+      let fed = redirections.last { $0.descriptor == 0 }.map { read($0.target, &state) }
+      var result = run(node, input: fed ?? input, &state)
+      redirect(&result, redirections, &state)
+      return result
     case .skipped:
       note("shell", "while and if are not carried out")
       return CommandResult()
@@ -70,18 +85,32 @@ extension Simulator {
     }
     let words = command.words.flatMap { expand($0, &state) }
     var result = CommandResult()
+    var input = input
+    if let file = command.redirections.last(where: { $0.descriptor == 0 })?.target {
+      input = read(file, &state)
+    }
     if let first = words.first {
       result = execute(first, Array(words.dropFirst()), input: input, state: state)
     }
-    for redirection in command.redirections {
-      let path = expand(redirection.target, &state).joined(separator: " ")
-      if redirection.descriptor == 1 {
-        let status = write(result.output, to: path, append: redirection.appends)
-        if status != 0 { result.status = status }
-        result.output = ""
-      }
-    }
+    redirect(&result, command.redirections, &state)
     return result
+  }
+
+  private mutating func redirect(
+    _ result: inout CommandResult, _ redirections: [ShellNode.Redirection],
+    _ state: inout ShellState
+  ) {
+    for redirection in redirections where redirection.descriptor == 1 {
+      let path = expand(redirection.target, &state).joined(separator: " ")
+      let status = write(result.output, to: path, append: redirection.appends)
+      if status != 0 { result.status = status }
+      result.output = ""
+    }
+  }
+
+  /// What a `< FILE` feeds in.
+  private mutating func read(_ file: ShellWord, _ state: inout ShellState) -> String {
+    machine.temporary[expand(file, &state).joined(separator: " ")] ?? ""
   }
 
   // MARK: Words
@@ -161,17 +190,15 @@ extension MetadataPlace {
   ///
   /// The tools' own output formats are not simulated, so that what filters them is not either.
   init?(query: String) {
-    let tools = ["xfs_db", "debugfs", "dumpe2fs", "xfs_io -c \"fsmap"]
-    guard tools.contains(where: query.contains) else { return nil }
     if query.contains("logstart") {
       self = .log
     } else if query.contains("blocks <8>") {
       self = .journal
     } else if query.lowercased().contains("inode table") {
       self = .inodeTable
-    } else if query.contains("extent map") && query.contains("head -1") {
+    } else if query.contains("fsmap") && query.contains("extent map") {
       self = .extentMap
-    } else if query.contains("inodes") && query.contains("head -1") {
+    } else if query.contains("fsmap") && query.contains("inodes") {
       self = .inodeChunk
     } else {
       return nil

@@ -30,7 +30,7 @@ extension Simulator {
     case "umount": return perform(.unmount)
     case "mount": return mount(arguments)
     case "mkfs.xfs", "mkfs.ext4": return makeFilesystem(name, arguments)
-    case "xfs_io": return fileCommands(Self.xfsIO(arguments))
+    case "xfs_io": return fileCommands(Self.xfsIO(arguments, input: input))
     case "rm", "unlink": return fileCommands(plain.map { .remove(path: $0) })
     case "touch": return fileCommands(plain.map { .create(path: $0) })
     case "truncate": return fileCommands(Self.truncate(arguments))
