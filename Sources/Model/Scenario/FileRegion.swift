@@ -4,6 +4,8 @@ struct FileRegion: Sendable {
   let namespace: Int
   let inode: UInt64
   let isPrivate: Bool
+  /// Whether the filesystem counts it as a user of the inode: one that has shut down counts no new ones.
+  var isCounted = true
   /// MADV_DONTFORK
   var staysBehind = false
 }

@@ -257,11 +257,10 @@ extension Simulator {
       left.range = region.range.lowerBound..<part.lowerBound
       var right = region
       right.range = part.upperBound..<region.range.upperBound
-      let rest = [left, right].filter { !$0.range.isEmpty }
+      var rest = [left, right].filter { !$0.range.isEmpty }
+      if rest.count == 2 { rest[1].isCounted = count(region) }
+      if rest.isEmpty { discount(region) }
       kept += rest
-      let filesystem = filesystem(region.namespace)
-      if rest.count == 2 { try? filesystem?.get(region.inode) }
-      if rest.isEmpty { filesystem?.put(region.inode) }
     }
     processes[process].files = kept
   }
@@ -360,13 +359,14 @@ extension Simulator {
       address = processes[process].reserve(rounded).lowerBound + 4096
       let new = address..<(address + rounded)
       processes[process].release(new)
-      try? filesystem(region.namespace)?.get(region.inode)
+      let isCounted = count(region)
       mapping.map(
         process: process, addresses: new, firstPage: first, protection: window.protection,
         isShared: window.isShared, isSynchronous: window.isSynchronous,
         allowsHuge: window.allowsHuge)
       var moved = region
       moved.range = new
+      moved.isCounted = isCounted
       processes[process].files.append(moved)
       for page in present {
         let writes = window.entry(for: page)?.isWritable ?? false
@@ -386,6 +386,20 @@ extension Simulator {
     return [.ok, .hex("mapbase", address)]
   }
 
+  /// One user more of a region's inode.
+  private func count(_ region: FileRegion) -> Bool {
+    do throws(Errno) {
+      try filesystem(region.namespace)?.get(region.inode)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  private func discount(_ region: FileRegion) {
+    if region.isCounted { filesystem(region.namespace)?.put(region.inode) }
+  }
+
   // MARK: fork and exit
 
   /// The child's half of fork(): the files' windows, as their mappings copy them.
@@ -401,17 +415,18 @@ extension Simulator {
       if region.staysBehind {
         mapping(region)?.unmap(process: child, addresses: region.range)
       } else {
-        try? filesystem(region.namespace)?.get(region.inode)
+        var copy = region
+        copy.isCounted = count(region)
+        processes[child].files.append(copy)
       }
     }
-    processes[child].files = processes[parent].files.filter { !$0.staysBehind }
   }
 
   mutating func dropFiles(_ process: Int) {
     let regions = processes[process].files
     processes[process].files = []
     for region in regions { mapping(region)?.unmapAll(process: process) }
-    for region in regions { filesystem(region.namespace)?.put(region.inode) }
+    for region in regions { discount(region) }
     processes[process].copies = [:]
     processes[process].lostPages = []
   }
