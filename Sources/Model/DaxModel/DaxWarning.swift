@@ -12,6 +12,4 @@ public enum DaxWarning: Hashable, Sendable {
   case truncatedInUse(block: UInt64)
   /// Truncation met an entry that layout breaking should have removed (BL-11).
   case entryAtTruncate(page: UInt64)
-  /// Writeback met an entry that has no block.
-  case flushOfNothing(page: UInt64)
 }

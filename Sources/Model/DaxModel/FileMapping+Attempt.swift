@@ -160,15 +160,12 @@ extension FileMapping {
   private func locked(
     _ page: UInt64, _ size: PageSize, task: UInt64, _ body: (DaxEntry) -> FaultResult
   ) -> FaultResult {
-    let (grab, effects) = entries.grab(page, size, task: task)
-    if let pages = effects.unmap { unmapPages(pages) }
-    wake(effects.woken)
-    switch grab {
+    switch lockEntry(page, size, task: task).0 {
     case .fallback: return .fallback
     case .waits: return .waits(page: page)
     case .locked(let entry):
       let result = body(entry)
-      wake(entries.unlock(page))
+      unlockEntry(page)
       return result
     }
   }

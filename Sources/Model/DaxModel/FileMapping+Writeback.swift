@@ -7,9 +7,6 @@ extension FileMapping {
     /// A task has the entry at this page: ask again when it is unlocked. What came before is
     /// flushed.
     case waits(page: UInt64)
-    /// EIO: an entry without a block was marked for writing, which only 6.1 does (kernel-semantics
-    /// 7.2, B2).
-    case failed
   }
 
   /// fsync and msync(MS_SYNC): writes CPU caches back for what was stored since the last time.
@@ -27,9 +24,8 @@ extension FileMapping {
     for head in heads where entries.isDirty(head) { entries.setToWrite(head, true) }
     for head in heads where entries.isToWrite(head) {
       if entries.isLocked(head) { return .waits(page: head) }
+      // Only 6.1 marks zero pages, and flushes them for nothing.
       guard let entry = entries[head] else { continue }
-      // 6.1 marks entries without a block too, and flushes their range for nothing (oracle `xfs-punch-after`: fsync
-      // succeeds). Only one that was locked when it was reached fails, which `.waits` leaves to the caller.
       let span = entry.size.span(head)
       clean(span)
       if flushesCaches { observe?(.flushed(span)) }

@@ -177,6 +177,22 @@ public final class FileMapping {
     observe?(.unmapped(pages))
   }
 
+  // MARK: Entry lock
+
+  /// Locks the entry at a page, as a fault does before it looks at anything: for a second thread in
+  /// the middle of one.
+  public func lockEntry(
+    _ page: UInt64, _ size: PageSize, task: UInt64
+  ) -> (EntryTable.Grab, EntryTable.Effects) {
+    let (grab, effects) = entries.grab(page, size, task: task)
+    if let pages = effects.unmap { unmapPages(pages) }
+    wake(effects.woken)
+    return (grab, effects)
+  }
+
+  /// Unlocks it; the next waiter goes on.
+  public func unlockEntry(_ page: UInt64) { wake(entries.unlock(page)) }
+
   // MARK: Private
 
   func index(of process: Int, at address: UInt64) -> Int? {

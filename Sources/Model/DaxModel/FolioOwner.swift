@@ -17,6 +17,12 @@ public struct FolioOwner: Hashable, Sendable {
   /// Of the folio; legacy kernels have small ones only.
   public var size: PageSize
 
+  public init(mapping: Mapping, word: UInt64, size: PageSize) {
+    self.mapping = mapping
+    self.word = word
+    self.size = size
+  }
+
   static let nobody = FolioOwner(mapping: .none, word: 0, size: .base)
 
   /// Whether it is known that several files use the folio.

@@ -93,7 +93,6 @@ extension ExtentFS {
     switch inode.mapping?.writeback(0..<UInt64.max >> 12) ?? .done {
     case .done: break
     case .waits(let page): return .waits(.waitsForEntry(page: page))
-    case .failed: throw .ioError
     }
     inode.isMetadataDirty = false
     space.settle()
@@ -137,7 +136,7 @@ extension ExtentFS {
         break
       }
     }
-    if position > inode.size {
+    if position > offset, position > inode.size {
       inode.size = position
       inode.isMetadataDirty = true
     }

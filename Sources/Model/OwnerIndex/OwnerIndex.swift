@@ -91,20 +91,23 @@ public struct OwnerIndex: Sendable {
     while next < limit {
       let chunk = Int(next >> Self.chunkShift)
       let base = UInt64(chunk) << Self.chunkShift
-      guard chunk < chunks.count else { return (shared, shared ? next : limit) }
+      guard chunk < chunks.count else { break }
       let offset = UInt32(next - base)
       var index = firstIndex(in: chunk, endingAfter: offset)
       while index < chunks[chunk].count, next < limit {
         let record = chunks[chunk][index]
-        if record.isShared != shared || shared && base + UInt64(record.start) > next {
-          return (shared, min(limit, max(next, base + UInt64(record.start))))
+        let start = base + UInt64(record.start)
+        if shared {
+          if !record.isShared || start > next { return (true, next) }
+        } else if record.isShared {
+          return (false, min(limit, max(next, start)))
         }
-        next = base + UInt64(record.end)
+        next = min(limit, base + UInt64(record.end))
         index += 1
       }
-      let end = base + Self.chunkBlocks
-      if shared, next < end { return (shared, min(next, limit)) }
-      next = max(next, end)
+      let end = min(limit, base + Self.chunkBlocks)
+      if shared, next < end { return (true, next) }
+      next = end
     }
     return (shared, limit)
   }

@@ -200,7 +200,10 @@ extension Simulator {
     else { return [.error(.invalidArgument)] }
     guard let filesystem = filesystem(file.namespace) else { return [.error(.invalidArgument)] }
     guard let mapping = filesystem.mapping(of: file.inode) else {
-      if arguments.kind == .sync { return [.error(.notSupported)] }
+      if arguments.kind == .sync {
+        note("daxdev_mapping_supported", "MAP_SYNC of a file that is not DAX: EOPNOTSUPP")
+        return [.error(.notSupported)]
+      }
       note("simulator", "\(arguments.path) is no DAX file: its page cache is not modelled")
       return [.error(.notSupported)]
     }
