@@ -1,6 +1,4 @@
-internal import DaxModel
 internal import ExtentFS
-internal import PageModel
 internal import PmemBase
 
 /// An fs-dax namespace: `/dev/pmemN`, and what is on it.
@@ -11,34 +9,22 @@ struct BlockDevice {
   var isBound = true
   /// Its driver went under page-table entries: whoever looks at their page descriptors brings the kernel down.
   var leftEntries = false
-  /// New with every enable.
-  private(set) var pagemap: Pagemap
-  private(set) var folios: FolioTable
   /// What mkfs put there last.
   var filesystem: ExtentFS?
   var request: FilesystemRequest?
   var mountOptions: [String] = []
 
-  init(namespace: Int, media: RegionMedia, kernel: KernelBehavior) {
+  init(namespace: Int, media: RegionMedia) {
     self.namespace = namespace
     self.media = media
-    pagemap = Self.pagemap(kernel)
-    folios = FolioTable(AssociationRules(kernel))
   }
 
   static var blockCount: UInt64 { Machine.namespaceSize >> PageSize.base.shift }
 
-  private static func pagemap(_ kernel: KernelBehavior) -> Pagemap {
-    Pagemap(
-      type: .fsDax, pageCount: blockCount, folioSize: .base, regime: RefcountRegime(kernel))
-  }
-
-  /// The driver is bound again: page descriptors are new.
-  mutating func enable(kernel: KernelBehavior) {
+  /// The driver is bound again. Page descriptors are new, but a filesystem that is not mounted has left nothing in them.
+  mutating func enable() {
     isBound = true
     leftEntries = false
-    pagemap = Self.pagemap(kernel)
-    folios = FolioTable(AssociationRules(kernel))
   }
 
   mutating func make(_ request: FilesystemRequest, kernel: KernelBehavior) {
@@ -56,7 +42,6 @@ struct BlockDevice {
     }
     self.request = request
     filesystem = ExtentFS(
-      format, blockCount: Self.blockCount, kernel: kernel, media: media, pagemap: pagemap,
-      folios: folios)
+      format, blockCount: Self.blockCount, kernel: kernel, media: media)
   }
 }

@@ -126,7 +126,7 @@ extension Simulator {
   private mutating func addBlock(_ namespace: Int) {
     guard (2...3).contains(namespace), machine.blocks[namespace] == nil else { return }
     machine.blocks[namespace] = BlockDevice(
-      namespace: namespace, media: machine.regions[namespace].media, kernel: kernel)
+      namespace: namespace, media: machine.regions[namespace].media)
   }
 
   private mutating func make(_ request: FilesystemRequest) -> CommandResult {
@@ -195,8 +195,7 @@ extension Simulator {
     guard (2...3).contains(namespace) else { return CommandResult(status: 1) }
     addBlock(namespace)
     if machine.blocks[namespace]?.isBound == false {
-      let kernel = kernel
-      machine.blocks[namespace]?.enable(kernel: kernel)
+      machine.blocks[namespace]?.enable()
     }
     return CommandResult(output: "enabled 1 namespace\n")
   }
