@@ -5,6 +5,7 @@ internal import PmemBase
 struct BlockDevice {
   let namespace: Int
   let media: RegionMedia
+  let blockCount: UInt64
   /// False after its driver was unbound.
   var isBound = true
   /// Its driver went under page-table entries: whoever looks at their page descriptors brings the kernel down.
@@ -14,12 +15,11 @@ struct BlockDevice {
   var request: FilesystemRequest?
   var mountOptions: [String] = []
 
-  init(namespace: Int, media: RegionMedia) {
+  init(_ namespace: Int, _ region: Region) {
     self.namespace = namespace
-    self.media = media
+    media = region.media
+    blockCount = region.blockCount
   }
-
-  static var blockCount: UInt64 { Machine.namespaceSize >> PageSize.base.shift }
 
   /// The driver is bound again. Page descriptors are new, but a filesystem that is not mounted has left nothing in them.
   mutating func enable() {
@@ -34,14 +34,14 @@ struct BlockDevice {
     switch request.kind {
     case .xfs:
       format = .xfs(
-        blocks: Self.blockCount, reverseMap: request.reverseMap, reflink: request.reflink,
+        blocks: blockCount, reverseMap: request.reverseMap, reflink: request.reflink,
         groups: UInt64(min(max(request.allocationGroups ?? 4, 1), 64)), logBlocks: log,
         alignment: alignment)
     case .ext4:
-      format = .ext4(blocks: Self.blockCount, logBlocks: log, alignment: alignment)
+      format = .ext4(blocks: blockCount, logBlocks: log, alignment: alignment)
     }
     self.request = request
     filesystem = ExtentFS(
-      format, blockCount: Self.blockCount, kernel: kernel, media: media)
+      format, blockCount: blockCount, kernel: kernel, media: media)
   }
 }

@@ -7,21 +7,10 @@ internal import PmemBase
 /// dax0.0 is aligned to 2 MiB, dax1.0 to 4 KiB; pmem2 and pmem3 are for XFS and ext4. The sizes are those of namespaces
 /// whose page descriptors are on the device itself.
 struct Machine {
-  struct Region {
-    /// Physical address.
-    let base: UInt64
-    let media = RegionMedia()
-  }
-
   /// Where the page of zeroes is; ordinary memory, below every region.
   static let zeroPage: UInt64 = 0x200_0000
   /// Where private copies are.
   static let copies: UInt64 = 0x800_0000
-
-  static let regionSize: UInt64 = 512 << 20
-  /// Descriptors and labels come before the data of a namespace.
-  static let dataOffset: UInt64 = 10 << 20
-  static let namespaceSize: UInt64 = regionSize - dataOffset
 
   let kernel: KernelBehavior
   var regions: [Region]
@@ -46,9 +35,25 @@ struct Machine {
 
   init(kernel: KernelBehavior) {
     self.kernel = kernel
-    regions = [0x1_0000_0000, 0x1_4000_0000, 0x1_2000_0000, 0x1_6000_0000].map {
-      Region(base: $0)
+    let bases: [UInt64] = [0x1_0000_0000, 0x1_4000_0000, 0x1_2000_0000, 0x1_6000_0000]
+    regions = bases.enumerated().map { number, base in
+      Region(
+        number: number, base: base, dataOffset: 10 << 20, dataSize: 502 << 20,
+        isBlock: number > 1, alignment: number == 0 ? .huge : .base, bus: .emulated)
     }
+  }
+
+  /// A namespace on the test bus, 32 or 64 MiB with 2 MiB for its descriptors; it takes the number's place.
+  mutating func addTestNamespace(_ number: Int, isBlock: Bool) {
+    regions.append(
+      Region(
+        number: number, base: 0x2_0000_0000 + UInt64(regions.count) << 30, dataOffset: 2 << 20,
+        dataSize: number == 0 ? 30 << 20 : 62 << 20, isBlock: isBlock, bus: .test))
+  }
+
+  /// The region of that number; the newest, if there are several.
+  func region(numbered number: Int) -> Int? {
+    regions.lastIndex { $0.number == number }
   }
 
   /// The device of that name, as it is now. It is made when it is first asked for.
@@ -56,17 +61,17 @@ struct Machine {
     if let index = devices.lastIndex(where: { $0.name == name }) {
       return devices[index].state == .gone ? nil : index
     }
-    guard let namespace = Self.namespace(ofDevice: name) else { return nil }
-    return addDevice(namespace)
+    guard let region = namespace(ofDevice: name) else { return nil }
+    return addDevice(region)
   }
 
-  /// A new life of the namespace's device.
-  mutating func addDevice(_ namespace: Int) -> Int {
+  /// A new life of a region's device.
+  mutating func addDevice(_ region: Int) -> Int {
     let geometry = DeviceGeometry(
-      size: Self.namespaceSize, alignment: namespace == 0 ? .huge : .base)
+      size: regions[region].dataSize, alignment: regions[region].alignment)
     devices.append(
       SimulatedDevice(
-        name: "dax\(namespace).0", region: namespace, geometry: geometry, kernel: kernel))
+        name: regions[region].device, region: region, geometry: geometry, kernel: kernel))
     return devices.count - 1
   }
 
@@ -76,27 +81,21 @@ struct Machine {
     return String(path.dropFirst("/dev/".count))
   }
 
-  static func namespace(ofDevice name: String) -> Int? {
-    switch name {
-    case "dax0.0": 0
-    case "dax1.0": 1
-    default: nil
-    }
+  /// The region of a device-dax device.
+  func namespace(ofDevice name: String) -> Int? {
+    regions.lastIndex { !$0.isBlock && $0.device == name }
   }
 
-  static func namespace(ofBlockDevice name: String) -> Int? {
-    switch name {
-    case "pmem2": 2
-    case "pmem3": 3
-    default: nil
-    }
+  /// The region of a block device.
+  func namespace(ofBlockDevice name: String) -> Int? {
+    regions.lastIndex { $0.isBlock && $0.device == name }
   }
 
   /// Where the namespace's data begins.
-  func dataStart(_ namespace: Int) -> UInt64 { regions[namespace].base + Self.dataOffset }
+  func dataStart(_ region: Int) -> UInt64 { regions[region].dataStart }
 
   /// The region that holds a physical address.
   func region(at physical: UInt64) -> Int? {
-    regions.firstIndex { $0.base <= physical && physical - $0.base < Self.regionSize }
+    regions.firstIndex { $0.contains(physical) }
   }
 }

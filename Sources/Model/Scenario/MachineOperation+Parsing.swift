@@ -19,10 +19,19 @@ extension MachineOperation {
           ? [] : try words.next("options").split(separator: ",").map(String.init))
     case "umount": self = .unmount
     case "remount": self = .remount
-    case "inject-error": self = .injectError(namespace: try words.namespace())
+    case "test-namespace":
+      let number = try words.number("a number 0 to 7")
+      let kind = try words.next("fsdax or devdax")
+      guard (0...7).contains(number), kind == "fsdax" || kind == "devdax" else {
+        throw Words.Failure(expected: "expected a number 0 to 7, and fsdax or devdax")
+      }
+      self = .testNamespace(Int(number), isBlock: kind == "fsdax")
+    case "inject-error": self = .injectError(try ErrorRequest(parsing: &words))
     case "clear-errors": self = .clearErrors(namespace: try words.namespace())
     case "start-scrub": self = .startScrub
     case "place": self = .place(try words.choice("a place", of: MetadataPlace.self))
+    case "sector":
+      self = .sector(path: try words.next("a path"), offset: try words.number("an offset"))
     case "rm": self = .fileCommand(.remove(path: try words.next("a path")))
     case "nothing": self = .nothing
     default: self = .fileCommand(try FileCommand(verb: verb, parsing: &words))
@@ -57,6 +66,24 @@ extension FileCommand {
       throw Words.Failure(
         expected: "expected an operation of the coordinator or the machine (proc, sh, hwp, mce, "
           + "sync and others, see docs/scenarios.md), not \"\(verb)\"")
+    }
+  }
+}
+
+extension ErrorRequest {
+  fileprivate init(parsing words: inout Words) throws(Words.Failure) {
+    let namespace = try words.namespace()
+    let block = try words.number("a sector")
+    let count = try words.number("a count")
+    guard block >= 0, count >= 0 else {
+      throw Words.Failure(expected: "expected a sector and a count from 0")
+    }
+    self.init(namespace: namespace, block: UInt64(block), count: UInt64(count))
+    guard !words.isEmpty else { return }
+    switch try words.next("quiet or remove") {
+    case "quiet": notifies = false
+    case "remove": removes = true
+    case let word: throw Words.Failure(expected: "expected quiet or remove, not \"\(word)\"")
     }
   }
 }

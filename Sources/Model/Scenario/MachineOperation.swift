@@ -12,15 +12,30 @@ public enum MachineOperation: Equatable, Sendable {
   case unmount
   /// `remount`: umount and mount of the same device with the same options.
   case remount
-  /// `inject-error N.0 BLOCK COUNT`
-  case injectError(namespace: Int)
+  /// `test-namespace N fsdax|devdax`: on the kernel's nfit_test bus, which has commands for errors.
+  case testNamespace(Int, isBlock: Bool)
+  /// `inject-error N.0 SECTOR COUNT [quiet|remove]`
+  case injectError(ErrorRequest)
   case clearErrors(namespace: Int)
   case startScrub
   case fileCommand(FileCommand)
   /// `poison-log`, `print LOG`: what `setvar` in a scenario asks of a filesystem, in bytes from the device's start.
   case place(MetadataPlace)
+  /// `sector PATH OFFSET`: prints where a file's byte is, in sectors from the device's start.
+  case sector(path: String, offset: Int64)
   /// Succeeds, prints nothing: what the model has no part in.
   case nothing
+}
+
+/// ndctl inject-error, in sectors of the namespace.
+public struct ErrorRequest: Equatable, Sendable {
+  public var namespace: Int
+  public var block: UInt64
+  public var count: UInt64
+  /// Whether the kernel is told at once.
+  public var notifies = true
+  /// `--uninject`
+  public var removes = false
 }
 
 /// Where a filesystem keeps its own data.

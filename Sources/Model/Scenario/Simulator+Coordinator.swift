@@ -122,12 +122,12 @@ extension Simulator {
       // A partition begins 1 MiB after its device.
       let whole = name.hasSuffix("p1") ? String(name.dropLast(2)) : name
       let start =
-        Machine.namespace(ofBlockDevice: whole).map {
+        machine.namespace(ofBlockDevice: whole).map {
           machine.dataStart($0) + (whole == name ? 0 : 1 << 20)
         } ?? 0
       return .success(start &+ offset)
     case .device(let name, let offset):
-      let start = Machine.namespace(ofDevice: name).map { machine.dataStart($0) } ?? 0
+      let start = machine.namespace(ofDevice: name).map { machine.dataStart($0) } ?? 0
       return .success(start &+ offset)
     case .variable(let name, let offset):
       let value = Words.number(machine.variables[name] ?? "") ?? 0
@@ -139,27 +139,27 @@ extension Simulator {
 
   // MARK: Bad blocks
 
-  /// What the `badblocks` files say, as the shell prints them.
+  /// What the `badblocks` files say, as the shell prints them: the regions', then the block devices', whose sectors
+  /// count from the data's start.
   private func badBlocks() -> String {
-    var lines: [String] = []
-    for (index, region) in machine.regions.enumerated() {
-      let text = region.media.badBlocks.ranges.map { "\($0.lowerBound) \($0.count)" }
-      if !text.isEmpty {
-        lines.append("bus/nd/devices/region\(index)/badblocks: \(text.joined(separator: " "))")
-      }
+    let bad = machine.regions.filter { !$0.media.badBlocks.isEmpty }.sorted {
+      $0.number < $1.number
     }
-    lines += blockBadBlocks()
-    return lines.joined(separator: "\n")
+    let regions = bad.map { region in
+      "bus/nd/devices/region\(region.number)/badblocks: "
+        + Self.text(region.media.badBlocks.ranges)
+    }
+    let blocks = bad.filter(\.isBlock).compactMap { region -> String? in
+      let start = region.dataOffset / BadBlocks.sectorSize
+      let ranges = region.media.badBlocks.ranges.filter { $0.lowerBound >= start }
+      guard !ranges.isEmpty else { return nil }
+      return "block/\(region.device)/badblocks: "
+        + Self.text(ranges.map { $0.lowerBound - start..<$0.upperBound - start })
+    }
+    return (regions + blocks).joined(separator: "\n")
   }
 
-  /// The same for the block devices, whose sectors count from the data's start.
-  private func blockBadBlocks() -> [String] {
-    (2...3).compactMap { index in
-      let start = Machine.dataOffset / BadBlocks.sectorSize
-      let text = machine.regions[index].media.badBlocks.ranges
-        .filter { $0.lowerBound >= start }
-        .map { "\($0.lowerBound - start) \($0.count)" }
-      return text.isEmpty ? nil : "block/pmem\(index)/badblocks: \(text.joined(separator: " "))"
-    }
+  private static func text(_ ranges: [Range<UInt64>]) -> String {
+    ranges.map { "\($0.lowerBound) \($0.count)" }.joined(separator: " ")
   }
 }

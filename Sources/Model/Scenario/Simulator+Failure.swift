@@ -21,7 +21,9 @@ extension Simulator {
       return .failure(.noSuchAddressOrDevice)
     }
     let offset = physical - machine.dataStart(region)
-    if region >= 2 { return failBlock(offset >> 12, namespace: region, origin: origin) }
+    if machine.regions[region].isBlock {
+      return failBlock(offset >> 12, namespace: region, origin: origin)
+    }
     if let device = machine.devices.lastIndex(where: { $0.region == region && $0.state == .bound })
     {
       return failDevice(device, at: offset, origin: origin)

@@ -18,7 +18,9 @@ extension Simulator {
       note("get_dev_pagemap", "the driver is gone: ENXIO")
       return .failure(.noSuchAddressOrDevice)
     }
-    guard block < BlockDevice.blockCount else { return .failure(.noSuchAddressOrDevice) }
+    guard block < machine.regions[namespace].blockCount else {
+      return .failure(.noSuchAddressOrDevice)
+    }
     guard let filesystem = filesystem(namespace) else {
       note("dax_lock_folio", "no file ever had the page: EBUSY")
       return .failure(.resourceBusy)
@@ -195,7 +197,7 @@ extension Simulator {
   ///
   /// Source: `xfs_dax_notify_failure` with MF_MEM_PRE_REMOVE (v6.12, v7.3); MF-33; oracle `xfs-unbind-mounted`.
   mutating func announceRemoval(_ filesystem: ExtentFS) {
-    for run in filesystem.owners(in: 0..<BlockDevice.blockCount) {
+    for run in filesystem.owners(in: 0..<filesystem.blockCount) {
       for owner in run.owners {
         guard let (inode, first) = owner.filePage, filesystem.isInCore(inode),
           filesystem.isDax(inode)

@@ -28,12 +28,18 @@ extension Simulator {
 
   mutating func perform(_ operation: MachineOperation) -> CommandResult {
     switch operation {
-    case .disableNamespace(let namespace):
-      return namespace < 2 ? disable(namespace) : disableBlock(namespace)
-    case .enableNamespace(let namespace):
-      return namespace < 2 ? enable(namespace) : enableBlock(namespace)
-    case .unbind(let namespace):
-      return namespace < 2 ? unbind(namespace) : unbindBlock(namespace)
+    case .disableNamespace(let number):
+      guard let region = machine.region(numbered: number) else { return CommandResult(status: 1) }
+      return machine.regions[region].isBlock ? disableBlock(region) : disable(region)
+    case .enableNamespace(let number):
+      guard let region = machine.region(numbered: number) else { return CommandResult(status: 1) }
+      return machine.regions[region].isBlock ? enableBlock(region) : enable(region)
+    case .unbind(let number):
+      guard let region = machine.region(numbered: number) else { return CommandResult(status: 1) }
+      return machine.regions[region].isBlock ? unbindBlock(region) : unbind(region)
+    case .testNamespace(let number, let isBlock):
+      machine.addTestNamespace(number, isBlock: isBlock)
+      return CommandResult()
     case .sysctl("memory_failure_early_kill", let value):
       machine.earlyKill = value != 0
       return CommandResult()
@@ -49,14 +55,20 @@ extension Simulator {
     case .remount:
       guard let namespace = machine.mounted else { return CommandResult(status: 1) }
       let options = machine.blocks[namespace]?.mountOptions ?? []
+      let device = "/dev/" + machine.regions[namespace].device
       let result = unmount()
-      return result.status == 0 ? mount("/dev/pmem\(namespace)", options) : result
-    case .injectError, .clearErrors, .startScrub:
-      // The NVDIMMs' bus has no commands.
-      note("ndctl", "the emulated NVDIMMs have no such command")
-      return CommandResult(status: 1)
+      return result.status == 0 ? mount(device, options) : result
+    case .injectError(let request): return inject(request)
+    case .clearErrors(let number): return clearErrors(number)
+    case .startScrub: return scrub()
     case .fileCommand(let command): return perform(command)
     case .place(let place): return find(place)
+    case .sector(let path, let offset):
+      guard case .success(let physical) = physical(path: path, offset: UInt64(max(0, offset))),
+        let region = machine.region(at: physical)
+      else { return CommandResult(status: 1) }
+      let sector = (physical - machine.dataStart(region)) / BadBlocks.sectorSize
+      return CommandResult(output: String(sector))
     case .nothing: return CommandResult()
     }
   }
@@ -105,7 +117,7 @@ extension Simulator {
 
   /// The newest life of the namespace's device.
   private mutating func device(ofNamespace namespace: Int) -> Int? {
-    let name = "dax\(namespace).0"
+    let name = machine.regions[namespace].device
     return machine.devices.lastIndex { $0.name == name } ?? machine.device(named: name)
   }
 
@@ -116,7 +128,7 @@ extension Simulator {
     let name = String(device.split(separator: "/").last ?? "")
     let isPartition = name.hasSuffix("p1")
     guard
-      let namespace = Machine.namespace(
+      let namespace = machine.namespace(
         ofBlockDevice: isPartition ? String(name.dropLast(2)) : name)
     else { return nil }
     addBlock(namespace)
@@ -124,9 +136,8 @@ extension Simulator {
   }
 
   private mutating func addBlock(_ namespace: Int) {
-    guard (2...3).contains(namespace), machine.blocks[namespace] == nil else { return }
-    machine.blocks[namespace] = BlockDevice(
-      namespace: namespace, media: machine.regions[namespace].media)
+    guard machine.blocks[namespace] == nil else { return }
+    machine.blocks[namespace] = BlockDevice(namespace, machine.regions[namespace])
   }
 
   private mutating func make(_ request: FilesystemRequest) -> CommandResult {
@@ -134,7 +145,7 @@ extension Simulator {
       machine.blocks[namespace]?.isBound == true, machine.mounted != namespace
     else { return CommandResult(status: 1) }
     var request = request
-    if isPartition { request.device = "/dev/pmem\(namespace)p1" }
+    if isPartition { request.device = "/dev/\(machine.regions[namespace].device)p1" }
     let kernel = kernel
     machine.blocks[namespace]?.make(request, kernel: kernel)
     return CommandResult()
@@ -183,7 +194,7 @@ extension Simulator {
 
   /// Refused while mounted: nothing happens at all.
   private mutating func disableBlock(_ namespace: Int) -> CommandResult {
-    guard (2...3).contains(namespace), machine.mounted != namespace else {
+    guard machine.mounted != namespace else {
       return CommandResult(status: 1, output: "Device or resource busy\n")
     }
     addBlock(namespace)
@@ -192,7 +203,6 @@ extension Simulator {
   }
 
   private mutating func enableBlock(_ namespace: Int) -> CommandResult {
-    guard (2...3).contains(namespace) else { return CommandResult(status: 1) }
     addBlock(namespace)
     if machine.blocks[namespace]?.isBound == false {
       machine.blocks[namespace]?.enable()
@@ -204,7 +214,6 @@ extension Simulator {
   ///
   /// Source: oracle `xfs-unbind-mounted`, `ext4-unbind-mounted`: since 6.8 XFS is told before, ext4 never.
   private mutating func unbindBlock(_ namespace: Int) -> CommandResult {
-    guard (2...3).contains(namespace) else { return CommandResult(status: 1) }
     addBlock(namespace)
     guard machine.blocks[namespace]?.isBound == true else { return CommandResult(status: 1) }
     if let (mounted, filesystem) = mountedFilesystem, mounted == namespace {
@@ -219,12 +228,61 @@ extension Simulator {
     return CommandResult()
   }
 
+  // MARK: Errors
+
+  /// `ndctl inject-error`: the firmware keeps the error, and the kernel is told of it, or finds it with a scrub.
+  private func inject(_ request: ErrorRequest) -> CommandResult {
+    guard let media = testMedia(request.namespace) else { return CommandResult(status: 1) }
+    let (end, overflow) = request.block.addingReportingOverflow(request.count)
+    guard !overflow, end < 1 << 40 else { return CommandResult(status: 1) }
+    let bytes = media.bytes(sectors: request.block..<end)
+    if request.removes {
+      // What the kernel knows of it already stays known.
+      media.injected.clear(bytes: bytes)
+      return CommandResult()
+    }
+    media.injected.add(bytes: bytes)
+    if request.notifies { media.badBlocks.add(bytes: bytes) }
+    return CommandResult()
+  }
+
+  /// `ndctl clear-errors`: the namespace must be disabled for it, so it is not while mounted.
+  private func clearErrors(_ number: Int) -> CommandResult {
+    guard let media = testMedia(number) else { return CommandResult(status: 1) }
+    if let mounted = machine.mounted, machine.regions[mounted].number == number {
+      return CommandResult(status: 240, output: "Device or resource busy\n")
+    }
+    media.badBlocks = BadBlocks()
+    media.injected = BadBlocks()
+    return CommandResult(output: "cleared 1 namespace\n")
+  }
+
+  private func scrub() -> CommandResult {
+    let tested = machine.regions.filter { $0.media.bus == .test }
+    for region in tested {
+      for range in region.media.injected.ranges {
+        let size = BadBlocks.sectorSize
+        region.media.badBlocks.add(bytes: range.lowerBound * size..<range.upperBound * size)
+      }
+    }
+    return CommandResult(status: tested.isEmpty ? 1 : 0)
+  }
+
+  private func testMedia(_ number: Int) -> RegionMedia? {
+    guard let region = machine.region(numbered: number), machine.regions[region].media.bus == .test
+    else {
+      note("ndctl", "the bus of namespace\(number).0 has no such command")
+      return nil
+    }
+    return machine.regions[region].media
+  }
+
   // MARK: Places
 
   /// Where the mounted filesystem keeps something, in bytes from the device's start.
   private func find(_ place: MetadataPlace) -> CommandResult {
     guard let (_, filesystem) = mountedFilesystem else { return CommandResult(status: 1) }
-    let runs = filesystem.owners(in: 0..<BlockDevice.blockCount)
+    let runs = filesystem.owners(in: 0..<filesystem.blockCount)
     let found = runs.first { run in
       run.owners.contains { owner in
         switch (place, owner) {

@@ -14,7 +14,7 @@ extension Simulator {
     case "basename":
       return CommandResult(
         output: (plain.first?.split(separator: "/").last.map(String.init) ?? "") + "\n")
-    case "readlink": return CommandResult(output: Self.resolved(plain.first ?? "") + "\n")
+    case "readlink": return CommandResult(output: resolved(plain.first ?? "") + "\n")
     case "timeout", "nice", "nohup", "time":
       // Options and the duration come before the command.
       let rest = arguments.drop { $0.hasPrefix("-") || $0.first?.isNumber == true }
@@ -61,12 +61,12 @@ extension Simulator {
   }
 
   /// Where a link in sysfs leads: a block device's `device` is the namespace's, whose name has its number.
-  private static func resolved(_ path: String) -> String {
+  private func resolved(_ path: String) -> String {
     let parts = path.split(separator: "/")
     guard parts.count == 4, parts[1] == "block", parts[3] == "device",
-      let namespace = Machine.namespace(ofBlockDevice: String(parts[2]))
+      let namespace = machine.namespace(ofBlockDevice: String(parts[2]))
     else { return path }
-    return "/sys/bus/nd/devices/pfn\(namespace).0"
+    return "/sys/bus/nd/devices/pfn\(machine.regions[namespace].number).0"
   }
 
   private func sequence(_ words: [String]) -> CommandResult {
@@ -148,11 +148,42 @@ extension Simulator {
     switch (arguments.first, namespace) {
     case ("disable-namespace", let namespace?): return perform(.disableNamespace(namespace))
     case ("enable-namespace", let namespace?): return perform(.enableNamespace(namespace))
-    case ("inject-error", let namespace?): return perform(.injectError(namespace: namespace))
+    case ("inject-error", let namespace?):
+      return Self.errorRequest(arguments, namespace).map { perform(.injectError($0)) }
+        ?? CommandResult()
+    case ("create-namespace", _): return createNamespace(arguments)
     case ("clear-errors", let namespace?): return perform(.clearErrors(namespace: namespace))
     case ("start-scrub", _): return perform(.startScrub)
     default: return CommandResult()
     }
+  }
+
+  /// `inject-error NAMESPACE -B SECTOR -n COUNT [-N] [-d]`; nil where it only asks for the status.
+  private static func errorRequest(_ arguments: [String], _ namespace: Int) -> ErrorRequest? {
+    func value(_ names: [String]) -> UInt64? {
+      arguments.firstIndex(where: names.contains).flatMap { index in
+        index + 1 < arguments.count ? Words.number(arguments[index + 1]) : nil
+      }.map { UInt64(max(0, $0)) }
+    }
+    guard let block = value(["-B", "--block"]) else { return nil }
+    var request = ErrorRequest(
+      namespace: namespace, block: block, count: value(["-n", "--count"]) ?? 1)
+    request.notifies = !arguments.contains { $0 == "-N" || $0 == "--no-notify" }
+    request.removes = arguments.contains { $0 == "-d" || $0 == "--uninject" }
+    return request
+  }
+
+  /// `create-namespace -b nfit_test.0 -r regionN -m fsdax|devdax`; on the other buses the namespaces are there already.
+  private mutating func createNamespace(_ arguments: [String]) -> CommandResult {
+    func value(_ name: String) -> String? {
+      arguments.firstIndex(of: name).flatMap {
+        $0 + 1 < arguments.count ? arguments[$0 + 1] : nil
+      }
+    }
+    guard value("-b")?.hasPrefix("nfit_test") == true,
+      let number = value("-r").flatMap({ Int($0.drop { !$0.isNumber }) }), (0...7).contains(number)
+    else { return CommandResult() }
+    return perform(.testNamespace(number, isBlock: value("-m") != "devdax"))
   }
 
   private mutating func mount(_ arguments: [String]) -> CommandResult {
