@@ -25,6 +25,13 @@ enum FsOperation: CustomStringConvertible {
   static let processes = 4
   static let units = 64
 
+  /// Three files with something in them, each mapped, so that few steps are spent on getting there.
+  static let beginning: [FsOperation] = [
+    .create(0), .create(1), .create(2), .write(0, at: 0, count: 40, value: 1),
+    .write(1, at: 4, count: 48, value: 2), .map(process: 0, file: 0, isShared: true),
+    .map(process: 1, file: 1, isShared: true), .map(process: 2, file: 0, isShared: true),
+  ]
+
   static func random(using generator: inout SeededGenerator) -> FsOperation {
     let file = Int.random(in: 0..<files, using: &generator)
     let process = Int.random(in: 0..<processes, using: &generator)

@@ -36,12 +36,13 @@ struct FsRun {
   private var nextOrphan = 1000
   private var processes: [Int: Process] = [:]
   private var pins: [Int] = []
+  private var steps = 0
 
   init(_ kind: Format.Kind, _ kernel: KernelBehavior) throws {
     let format: Format =
       kind == .xfs
-      ? .xfs(blocks: 2048, groups: 2, logBlocks: 16) : .ext4(blocks: 2048, logBlocks: 16)
-    fs = ExtentFS(format, blockCount: 2048, kernel: kernel)
+      ? .xfs(blocks: 1024, groups: 2, logBlocks: 16) : .ext4(blocks: 1024, logBlocks: 16)
+    fs = ExtentFS(format, blockCount: 1024, kernel: kernel)
     try fs.mount()
     free = fs.freeBlocks
   }
@@ -155,11 +156,11 @@ struct FsRun {
     guard fs.format.hasReflink, let source = files[from], var target = files[to] else {
       return nil
     }
+    let count = min(count, source.units.count / 4 - page)
+    if count <= 0 { return nil }
     let units = page * 4..<(page + count) * 4
     let place = at * 4..<(at + count) * 4
-    guard units.upperBound <= source.units.count, from != to || !units.overlaps(place) else {
-      return nil
-    }
+    guard from != to || !units.overlaps(place) else { return nil }
     let progress = try fs.reflink(
       from: source.inode, at: UInt64(page) * 4096, to: target.inode, at: UInt64(at) * 4096,
       count: UInt64(count) * 4096)
@@ -266,10 +267,13 @@ struct FsRun {
     return checkCounts(mapcounts)
   }
 
-  private func checkCounts(_ mapcounts: [Int: UInt32]) -> String? {
+  /// Of the pages that should be in use after every step, of all now and then.
+  private mutating func checkCounts(_ mapcounts: [Int: UInt32]) -> String? {
     let regime = fs.pagemap.regime
     let idle = regime.idleRefcount(.fsDax)
-    for folio in 0..<fs.pagemap.folioCount {
+    steps += 1
+    let all = steps % 16 == 0
+    for folio in all ? Array(0..<fs.pagemap.folioCount) : Array(mapcounts.keys) + pins {
       let counts = fs.pagemap.counts(folio: folio)
       let mapped = (mapcounts[folio] ?? 0) * regime.mappingMapcount
       let pinned = UInt32(pins.count { $0 == folio })
@@ -323,7 +327,7 @@ struct FsRun {
         }
       }
     }
-    for block in 0..<fs.blockCount {
+    for block in Set(wanted.keys).union(fs.owners(in: 0..<fs.blockCount).flatMap(\.blocks)) {
       let told = fs.owners(ofBlock: block).filter { $0.filePage != nil }
       if told != (wanted[block] ?? []).sorted() { return "owners of \(block): \(told)" }
     }

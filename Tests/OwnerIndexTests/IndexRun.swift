@@ -15,7 +15,9 @@ struct IndexRun {
       run.perform(operation)
       if let text = run.check() { return (step, text) }
     }
-    return nil
+    // Without changes since, a lookup takes another way to the same answer.
+    run.index.prepareForReading()
+    return run.check().map { (operations.count, "prepared: \($0)") }
   }
 
   private mutating func perform(_ operation: OwnerOperation) {
@@ -53,6 +55,7 @@ struct IndexRun {
         add(.metadata(kind), block, count)
       }
     case .compact: index.compact()
+    case .prepare: index.prepareForReading()
     }
   }
 
@@ -80,8 +83,8 @@ struct IndexRun {
   }
 
   private func check() -> String? {
-    let low: UInt64 = 8192 - 60
-    let high: UInt64 = 8192 + 90
+    let low: UInt64 = 8192 - 54
+    let high: UInt64 = 8192 + 78
     for block in low..<high {
       let wanted = (naive[block] ?? []).sorted()
       let told = index.owners(of: block)
@@ -92,7 +95,7 @@ struct IndexRun {
       if first?.owner != wanted.first || first?.count ?? 0 != wanted.count {
         return "block \(block): firstOwner is \(String(describing: first))"
       }
-      if let text = checkStretch(from: block, limit: high) { return text }
+      if block % 5 == 0, let text = checkStretch(from: block, limit: high) { return text }
     }
     return checkRuns(low + 7..<high - 3)
   }

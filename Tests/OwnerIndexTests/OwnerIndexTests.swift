@@ -10,7 +10,7 @@ import Testing
   @Test(.timeLimit(.minutes(5)), arguments: seeds)
   func `agrees with a dictionary after any history`(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
-    for sequence in 0..<600 {
+    for sequence in 0..<300 {
       let operations = (0..<24).map { _ in OwnerOperation.random(using: &generator) }
       guard let found = IndexRun.difference(operations) else { continue }
       let shrinker = Shrinker<OwnerOperation>(simpler: \.simpler) {

@@ -13,6 +13,7 @@ enum OwnerOperation: CustomStringConvertible {
   case copyOnWrite(inode: UInt64, page: UInt64, block: UInt64)
   case claim(kind: BlockOwner.Metadata, block: UInt64, count: UInt64)
   case compact
+  case prepare
 
   static let blocks: UInt64 = 20_000
   static let inodes: UInt64 = 4
@@ -37,7 +38,7 @@ enum OwnerOperation: CustomStringConvertible {
       return .claim(
         kind: BlockOwner.Metadata.allCases.randomElement(using: &generator)!, block: block,
         count: count)
-    default: return .compact
+    default: return Bool.random(using: &generator) ? .compact : .prepare
     }
   }
 
@@ -68,6 +69,7 @@ enum OwnerOperation: CustomStringConvertible {
     case .claim(let kind, let block, let count):
       "claim(kind: .\(kind), block: \(block), count: \(count))"
     case .compact: "compact"
+    case .prepare: "prepare"
     }
   }
 }

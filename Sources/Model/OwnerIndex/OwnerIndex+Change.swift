@@ -202,6 +202,7 @@ extension OwnerIndex {
       let chunk = next >> Self.chunkShift
       let base = chunk << Self.chunkShift
       let stop = min(end, base + Self.chunkBlocks)
+      readIndex.invalidate(Int(chunk))
       body(
         &self, Int(chunk), UInt32(next - base)..<UInt32(stop - base), next - blocks.lowerBound)
       next = stop

@@ -6,6 +6,8 @@
 /// no more than one chunk's records. A run that several files share has one record and a list of
 /// owners.
 ///
+/// `prepareForReading` lays an index of bits over the chunks, so that a lookup need not search.
+///
 /// Memory: 24 bytes for each run (a run that crosses chunks has one record in each), 40 bytes for
 /// each chunk in use, 24 bytes for each owner of a shared run. Costs are for n runs in the chunks
 /// that a call touches and k owners of a block.
@@ -18,12 +20,14 @@ public struct OwnerIndex: Sendable {
 
   var chunks: ContiguousArray<ContiguousArray<Record>>
   var lists = SharedLists()
+  var readIndex: ReadIndex
 
   /// An index in which every block is free.
   public init(blockCount: UInt64) {
     self.blockCount = blockCount
     let count = (blockCount + Self.chunkBlocks - 1) >> Self.chunkShift
     chunks = ContiguousArray(repeating: [], count: Int(count))
+    readIndex = ReadIndex(chunks: Int(count))
   }
 
   // MARK: Looking
@@ -112,6 +116,17 @@ public struct OwnerIndex: Sendable {
     return (shared, limit)
   }
 
+  /// Makes lookups fast where changes made them search: after a mount, a scan, or when a while has
+  /// passed without changes.
+  ///
+  /// Cost: O(records) of the chunks that have changed; the first time 1.4 KB of memory for each
+  /// chunk of the device.
+  public mutating func prepareForReading() {
+    for chunk in chunks.indices where !readIndex.isReady(chunk) && !chunks[chunk].isEmpty {
+      readIndex.build(chunk, chunks[chunk])
+    }
+  }
+
   // MARK: Size
 
   /// Records in use: runs, counted once in each chunk.
@@ -120,7 +135,7 @@ public struct OwnerIndex: Sendable {
   /// Bytes of memory in use for records, spare room included.
   public var byteCount: Int {
     chunks.reduce(0) { $0 + $1.capacity * MemoryLayout<Record>.stride + 40 }
-      + lists.ownerCount * MemoryLayout<BlockOwner>.stride
+      + lists.ownerCount * MemoryLayout<BlockOwner>.stride + readIndex.byteCount
   }
 
   /// Gives the spare room of growing arrays back. Cost: copies every record.
@@ -142,6 +157,11 @@ public struct OwnerIndex: Sendable {
     let chunk = Int(truncatingIfNeeded: block >> Self.chunkShift)
     guard block < blockCount else { return nil }
     let offset = UInt32(truncatingIfNeeded: Self.offset(block))
+    if readIndex.isReady(chunk) {
+      let index = readIndex.lastIndex(in: chunk, startingUpTo: offset)
+      guard index >= 0, chunks[chunk][index].end > offset else { return nil }
+      return chunks[chunk][index]
+    }
     let index = firstIndex(in: chunk, endingAfter: offset)
     guard index < chunks[chunk].count, chunks[chunk][index].start <= offset else { return nil }
     return chunks[chunk][index]
