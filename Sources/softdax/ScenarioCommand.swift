@@ -13,11 +13,17 @@ struct ScenarioCommand: ParsableCommand {
 /// The kernel whose behaviour is shown, as on every command that asks the model.
 struct KernelOption: ParsableArguments {
   @Option(
-    help: ArgumentHelp("The kernel whose behaviour is shown.", valueName: "6.1|6.12|7.2"))
+    help: ArgumentHelp(
+      "The kernel whose behaviour is shown, or what uname -r says on one.",
+      valueName: "6.1|6.12|7.2"))
   var kernel = "7.2"
 
   func behavior() throws -> KernelBehavior {
-    guard let behavior = KernelBehavior(parsing: kernel) else {
+    let version = Judge.version(kernel)
+    let behavior =
+      KernelBehavior(parsing: kernel)
+      ?? KernelBehavior.allCases.first { Judge.version($0.shortName) == version }
+    guard let behavior else {
       let names = KernelBehavior.allCases.map(\.shortName).joined(separator: ", ")
       throw ValidationError("--kernel \(kernel): not a modelled kernel; there are \(names)")
     }
@@ -84,6 +90,8 @@ private func readScenario(_ file: String) throws -> Scenario {
   do throws(ScenarioError) {
     return try Scenario(parsing: data, file: file)
   } catch {
-    throw CommandFailure(error.description)
+    // As compilers say it, so that editors find the place.
+    printError(error.description)
+    throw ExitCode.failure
   }
 }
