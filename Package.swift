@@ -66,6 +66,13 @@ let package = Package(
     room("OwnerIndex", on: "Model", ["PmemBase"]),
     room("ExtentFS", on: "Model", ["DaxModel", "OwnerIndex", "PageModel", "PmemBase", system]),
 
+    room("MemoryFailure", on: "Model", ["PmemBase"]),
+    room(
+      "Scenario", on: "Model",
+      [
+        "ExtentFS", "MemoryFailure", "OwnerIndex", "DaxModel", "PageModel", "PmemBase", system,
+      ]),
+
     room("LinuxSys", on: "Engine", ["CSoftdax", "PmemBase", system]),
     room("Latency", on: "Engine", ["CSoftdax", "PmemBase", histogram]),
     room(
@@ -90,8 +97,8 @@ let package = Package(
     .executableTarget(
       name: "softdax",
       dependencies: [
-        "Server", "Wire", "FaultEngine", "Medium", "Latency", "LinuxSys", "DaxModel", "PageModel",
-        "PmemBase", system, log, arguments,
+        "Server", "Wire", "FaultEngine", "Medium", "Latency", "LinuxSys", "Scenario", "DaxModel",
+        "PageModel", "PmemBase", system, log, arguments,
       ],
       path: "Sources/softdax", swiftSettings: settings),
 
@@ -102,6 +109,8 @@ let package = Package(
     tests("PmemBaseTests", ["PmemBase"]),
     tests("PageModelTests", ["PageModel", "PmemBase", "TestSupport"]),
     tests("DaxModelTests", ["DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
+    tests("MemoryFailureTests", ["MemoryFailure", "PmemBase", "TestSupport"]),
+    tests("ScenarioTests", ["Scenario", "MemoryFailure", "PmemBase", "TestSupport"]),
     tests("FsDaxTests", ["DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
     tests("OwnerIndexTests", ["OwnerIndex", "TestSupport"]),
     tests(

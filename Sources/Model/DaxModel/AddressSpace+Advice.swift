@@ -9,8 +9,8 @@ extension AddressSpace {
   /// - DONTFORK, DONTDUMP and their opposites: the real mapping must have them; perform.
   /// - POPULATE_*: see `checkPopulate`.
   /// - REMOVE: ENODEV; EACCES for a descriptor without write access.
-  /// - HWPOISON, SOFT_OFFLINE: EPERM, what a caller without CAP_SYS_ADMIN gets (`madvise_inject_error`): the model has
-  ///   no poison yet.
+  /// - HWPOISON, SOFT_OFFLINE: EPERM, what a caller without CAP_SYS_ADMIN gets (`madvise_inject_error`); for one
+  ///   who has it they are no change of the address space, and whoever drives the model does them.
   /// - FREE, WIPEONFORK (anonymous memory only), COLLAPSE, guard regions and unknown advice: EINVAL.
   ///
   /// Source: mm/madvise.c (v6.1, v6.12, v7.3).

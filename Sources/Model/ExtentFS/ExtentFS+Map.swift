@@ -85,6 +85,10 @@ extension ExtentFS {
       wanted = freeAround(inode, low..<high, keeping: wanted)
     }
     var goal = goal(of: inode)
+    if format.kind == .ext4, inode.extents.extents.isEmpty, wanted.count < 16 {
+      // A small file begins in the area that small files share (locality group), away from large ones.
+      goal = (goal + 1023) & ~511
+    }
     if wanted.lowerBound > 0, let before = inode.extents.extent(at: wanted.lowerBound - 1) {
       goal = before.blocks.upperBound
     }

@@ -1,0 +1,217 @@
+internal import DaxModel
+internal import ExtentFS
+internal import MemoryFailure
+internal import OwnerIndex
+internal import PmemBase
+internal import SystemPackage
+
+/// Pages of files fail.
+extension Simulator {
+  /// A block of an fs-dax namespace fails: the filesystem is asked first, if it is one that answers.
+  ///
+  /// Source: `memory_failure_dev_pagemap`, `pmem_pagemap_memory_failure`, `dax_holder_notify_failure` (v6.1, v7.3).
+  mutating func failBlock(
+    _ block: UInt64, namespace: Int, origin: FailureOrigin
+  ) -> Result<Void, Errno> {
+    machine.poisonedPages += 1
+    if let device = machine.blocks[namespace], !device.isBound {
+      note("get_dev_pagemap", "the driver is gone: ENXIO")
+      return .failure(.noSuchAddressOrDevice)
+    }
+    guard block < machine.regions[namespace].blockCount else {
+      return .failure(.noSuchAddressOrDevice)
+    }
+    guard let filesystem = filesystem(namespace) else {
+      note("dax_lock_folio", "no file ever had the page: EBUSY")
+      return .failure(.resourceBusy)
+    }
+    guard filesystem.isHolder, filesystem.format.hasReverseMap else {
+      note(
+        "memory_failure_dev_pagemap",
+        filesystem.isHolder
+          ? "XFS has no reverse map and declines: the generic handler"
+          : "no filesystem is told of the device's failures: the generic handler")
+      return failFolio(block, namespace: namespace, filesystem, origin: origin)
+    }
+    return failOwners(block, filesystem, origin: origin)
+  }
+
+  // MARK: With a holder
+
+  private mutating func failOwners(
+    _ block: UInt64, _ filesystem: ExtentFS, origin: FailureOrigin
+  ) -> Result<Void, Errno> {
+    let owners = filesystem.owners(ofBlock: block)
+    let records = owners.map { record($0, filesystem) }
+    let decision = HolderFailure(owners: records, kernel: kernel)
+    note(
+      "xfs_dax_notify_failure",
+      owners.isEmpty
+        ? "block \(block) is free: nothing to do"
+        : "block \(block) belongs to " + owners.map(Self.words).joined(separator: ", "))
+    for file in decision.files {
+      failPage(file.page, of: file.inode, filesystem, origin: origin)
+    }
+    guard decision.shutsDown else { return .success(()) }
+    note("xfs_force_shutdown", "metadata is lost: the filesystem shuts down, EFSCORRUPTED")
+    filesystem.shutDown(.corruptOnDisk)
+    return .failure(.structureNeedsCleaning)
+  }
+
+  private static func words(_ owner: BlockOwner) -> String {
+    switch owner {
+    case .file(let inode, let page): "inode \(inode) page \(page)"
+    case .extentMap(let inode): "the extent map of inode \(inode)"
+    case .attributes(let inode): "the attributes of inode \(inode)"
+    case .metadata(let kind): "the filesystem's own (\(kind))"
+    }
+  }
+
+  private func record(_ owner: BlockOwner, _ filesystem: ExtentFS) -> OwnerRecord {
+    guard let (inode, page) = owner.filePage else { return .metadata }
+    return .file(
+      inode: inode, page: page, isInCore: filesystem.isInCore(inode),
+      isDax: filesystem.isDax(inode))
+  }
+
+  /// `mf_dax_kill_procs` for one page of one file.
+  private mutating func failPage(
+    _ page: UInt64, of inode: UInt64, _ filesystem: ExtentFS, origin: FailureOrigin,
+    everyone: Bool = false
+  ) {
+    guard let mapping = filesystem.mapping(of: inode), let entry = mapping.entries[page],
+      entry.blocks != nil
+    else {
+      note("dax_lock_mapping_entry", "inode \(inode) page \(page) has no entry: nothing to do")
+      return
+    }
+    kill(mapping, page: page, origin: origin, everyone: everyone)
+  }
+
+  // MARK: Without one
+
+  /// `mf_generic_kill_procs` for a page of a file.
+  private mutating func failFolio(
+    _ block: UInt64, namespace: Int, _ filesystem: ExtentFS, origin: FailureOrigin
+  ) -> Result<Void, Errno> {
+    let owner = filesystem.folios[block]
+    if owner.mapping == .shared, kernel != .v7_2 {
+      panic("oops in dax_lock_folio: page->mapping is PAGE_MAPPING_DAX_SHARED, address 1")
+      return .failure(.resourceBusy)
+    }
+    guard let file = owner.file, let mapping = filesystem.mapping(of: file.inode) else {
+      note(
+        "mf_generic_kill_procs",
+        owner.isShared
+          ? "the folio has \(owner.share) owners and names none: EBUSY"
+          : "the folio has no mapping, no file ever faulted it: EBUSY")
+      return .failure(.resourceBusy)
+    }
+    // Where folios of 2 MiB are built the folio's first page is told (MF-02), elsewhere each page has an index (MF-03).
+    kill(mapping, page: file.page, origin: origin, everyone: false)
+    return .success(())
+  }
+
+  // MARK: Both
+
+  /// Collects, unmaps and signals for one page of one file.
+  private mutating func kill(
+    _ mapping: FileMapping, page: UInt64, origin: FailureOrigin, everyone: Bool
+  ) {
+    let plan = KillPlan(
+      candidates: candidates(mapping, page: page), origin: origin,
+      sysctlEarlyKill: machine.earlyKill, everyone: everyone)
+    explain(plan)
+    if let shift = plan.unmapShift {
+      let count = UInt64(1) << (shift - 12)
+      let first = page / count * count
+      mapping.unmapPages(first..<(first + count))
+    }
+    send(plan.orders)
+  }
+
+  /// Every process, as the collection sees it, for a page of a file.
+  private func candidates(_ mapping: FileMapping, page: UInt64) -> [Candidate] {
+    processes.indices.filter { processes[$0].isAlive }.map { index in
+      let windows = mapping.windows.enumerated()
+        .filter { $0.element.process == index }
+        .sorted { ($0.element.firstPage, $0.offset) < ($1.element.firstPage, $1.offset) }
+      let places = windows.compactMap { _, window -> Candidate.Place? in
+        guard let entry = window.entry(for: page), let address = window.address(of: page),
+          entry.block != nil || kernel.failureCountsEveryEntry
+        else { return nil }
+        return Candidate.Place(address: address, shift: entry.size.shift)
+      }
+      return Candidate(process: index, threads: policies(of: processes[index]), places: places)
+    }
+  }
+
+  // MARK: Ordinary memory
+
+  /// A private copy, or the zero page, fails.
+  ///
+  /// Source: `memory_failure`, `hwpoison_user_mappings`, mm/memory-failure.c (v6.1, v6.12, v7.3).
+  mutating func failOrdinary(
+    _ physical: UInt64, origin: FailureOrigin
+  ) -> Result<Void, Errno> {
+    guard physical >= Machine.copies,
+      case let number = Int((physical - Machine.copies) >> 12), number < machine.frames.count
+    else {
+      if physical >> 12 == Machine.zeroPage >> 12 || physical == 0 {
+        note("memory_failure", "a page of the kernel's own, it is left alone: EBUSY")
+        return .failure(.resourceBusy)
+      }
+      return .failure(.noSuchAddressOrDevice)
+    }
+    let (process, page) = machine.frames[number]
+    let address = page << 12
+    guard processes[process].isAlive, let region = fileRegion(at: address, of: process),
+      frame(at: address, of: process) == physical
+    else { return .failure(.hardwarePoison) }
+    let current: FailureOrigin =
+      switch origin {
+      case .injection where adviceInProgress && kernel.adviceRequiresAction: origin
+      case .consumed: origin
+      default: .injectionByBystander
+      }
+    let plan = KillPlan(
+      candidates: [
+        Candidate(
+          process: process, threads: policies(of: processes[process]),
+          places: [Candidate.Place(address: address, shift: 12)])
+      ], origin: current, sysctlEarlyKill: machine.earlyKill)
+    machine.poisonedPages += 1
+    // Ordinary memory is unmapped whoever is told; what is left is an entry that says it is lost.
+    mapping(region)?.zap(process: process, addresses: address..<(address + 4096))
+    processes[process].copies[page] = nil
+    processes[process].lostPages.insert(page)
+    explain(plan)
+    note("hwpoison_user_mappings", "a private copy: unmapped, later touches are BUS_MCEERR_AR")
+    send(plan.orders)
+    return .success(())
+  }
+
+  // MARK: Removal
+
+  /// The device is about to go: everybody who maps a page of a file on it is told, page by page.
+  ///
+  /// Source: `xfs_dax_notify_failure` with MF_MEM_PRE_REMOVE (v6.12, v7.3); MF-33; oracle `xfs-unbind-mounted`.
+  mutating func announceRemoval(_ filesystem: ExtentFS) {
+    for run in filesystem.owners(in: 0..<filesystem.blockCount) {
+      for owner in run.owners {
+        guard let (inode, first) = owner.filePage, filesystem.isInCore(inode),
+          filesystem.isDax(inode)
+        else { continue }
+        for page in first..<(first + UInt64(run.blocks.count)) {
+          guard let mapping = filesystem.mapping(of: inode), mapping.entries[page]?.blocks != nil
+          else { continue }
+          failPage(page, of: inode, filesystem, origin: .injectionByBystander, everyone: true)
+          deliverSignals()
+        }
+        filesystem.mapping(of: inode)?.unmapPages(first..<(first + UInt64(run.blocks.count)))
+      }
+    }
+    note("xfs_dax_notify_failure", "the device goes: the filesystem is shut down")
+    filesystem.shutDown(.forcedUnmount)
+  }
+}

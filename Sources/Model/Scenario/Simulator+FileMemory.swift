@@ -1,0 +1,186 @@
+internal import DaxModel
+internal import ExtentFS
+internal import MemoryFailure
+internal import PageModel
+internal import PmemBase
+internal import SystemPackage
+
+/// Touching memory that is a file.
+extension Simulator {
+  func fileRegion(at address: UInt64, of process: Int) -> FileRegion? {
+    processes[process].files.first { $0.range.contains(address) }
+  }
+
+  /// The regions that `range` touches.
+  func fileRegions(in range: Range<UInt64>, of process: Int) -> [FileRegion] {
+    processes[process].files.filter { $0.range.overlaps(range) }
+  }
+
+  func filesystem(_ namespace: Int) -> ExtentFS? { machine.blocks[namespace]?.filesystem }
+
+  func mapping(_ region: FileRegion) -> FileMapping? {
+    filesystem(region.namespace)?.mapping(of: region.inode)
+  }
+
+  mutating func touchFile(
+    _ region: FileRegion, _ address: UInt64, write: Bool, by process: Int
+  ) -> Touch {
+    if processes[process].lostPages.contains(address >> 12) {
+      note("do_swap_page", "the private copy was poisoned: SIGBUS/BUS_MCEERR_AR")
+      return .signal(Signal(kind: .actionRequired, address: address, shift: 12))
+    }
+    guard let mapping = mapping(region),
+      let window = mapping.window(of: process, at: address)
+    else { return .signal(Signal(kind: .busAddress, address: address)) }
+    let isPresent = window.isPresent(window.page(at: address))
+    guard
+      isPresent || machine.blocks[region.namespace]?.isBound == true
+        || !window.protection.contains(write ? .write : .read)
+    else {
+      note("dax_iomap_fault", "the device is gone: SIGBUS/BUS_ADRERR")
+      return .signal(Signal(kind: .busAddress, address: address))
+    }
+    switch mapping.fault(process: process, address: address, write: write) {
+    case .present(let entry):
+      return place(entry, page: window.page(at: address), address, region)
+    case .mapped(let entry, _):
+      noteMapped(entry, window.page(at: address), region)
+      return place(entry, page: window.page(at: address), address, region)
+    case .copied(let source):
+      copy(source, to: address, region, process)
+      note("dax_fault_cow_page", "page \(window.page(at: address)): a private copy")
+      return .anonymous(address)
+    case .fatal(let signal): return .signal(self.signal(signal))
+    case .waits, .outOfMemory, .unmapped:
+      return .signal(Signal(kind: .busAddress, address: address))
+    }
+  }
+
+  private func signal(_ signal: FaultSignal) -> Signal {
+    switch signal {
+    case .addressError(let address):
+      note("dax_iomap_fault", "VM_FAULT_SIGBUS: BUS_ADRERR")
+      return Signal(kind: .busAddress, address: address)
+    case .memoryError(let address):
+      note("dax_iomap_fault", "VM_FAULT_HWPOISON: BUS_MCEERR_AR, lsb 12")
+      return Signal(kind: .actionRequired, address: address, shift: 12)
+    case .accessError(let address): return Signal(kind: .denied, address: address)
+    }
+  }
+
+  private func place(
+    _ entry: FilePTE, page: UInt64, _ address: UInt64, _ region: FileRegion
+  ) -> Touch {
+    switch entry.target {
+    case .zero: .zero
+    case .anonymous: .anonymous(address)
+    case .block(let first):
+      .block(
+        namespace: region.namespace, entry.size == .huge ? first + page & 511 : first,
+        Int(address & 4095))
+    }
+  }
+
+  private mutating func copy(
+    _ source: Iomap.Source, to address: UInt64, _ region: FileRegion, _ process: Int
+  ) {
+    var bytes: [UInt8]
+    switch source {
+    case .blocks(let block):
+      bytes = filesystem(region.namespace)?.contents.read(block, 0..<4096) ?? []
+    case .none, .zeroes: bytes = [UInt8](repeating: 0, count: 4096)
+    }
+    if bytes.count != 4096 { bytes = [UInt8](repeating: 0, count: 4096) }
+    processes[process].copies[address >> 12] = bytes
+  }
+
+  private func noteMapped(_ entry: FilePTE, _ page: UInt64, _ region: FileRegion) {
+    guard log != nil else { return }
+    switch entry.target {
+    case .block(let block):
+      guard let filesystem = filesystem(region.namespace) else { return }
+      let head = filesystem.folios.head(of: block)
+      let counts = filesystem.pagemap.counts(folio: Int(head))
+      let share = filesystem.folios[block].share
+      note(
+        "dax_iomap_fault",
+        "inode \(region.inode) page \(page) is block \(block), "
+          + "\(entry.size == .huge ? "a PMD" : "a PTE"); refcount \(counts.refcount), "
+          + "mapcount \(counts.mapcount), share \(share)")
+    case .zero:
+      note("dax_load_hole", "inode \(region.inode) page \(page) is a hole: the zero page")
+    case .anonymous: break
+    }
+  }
+
+  // MARK: Bytes
+
+  /// A touched byte.
+  func load(_ place: Touch, of process: Int) -> UInt8 {
+    switch place {
+    case .physical(let physical): machine.contents.byte(at: physical)
+    case .block(let namespace, let block, let offset):
+      filesystem(namespace)?.load(block, offset) ?? 0
+    case .anonymous(let address):
+      processes[process].copies[address >> 12].map { $0[Int(address & 4095)] } ?? 0
+    case .zero, .signal: 0
+    }
+  }
+
+  mutating func store(_ value: UInt8, to place: Touch, of process: Int) {
+    switch place {
+    case .physical(let physical): machine.contents.set(physical, to: value)
+    case .block(let namespace, let block, let offset):
+      filesystem(namespace)?.store(value, to: block, offset)
+    case .anonymous(let address):
+      processes[process].copies[address >> 12, default: [UInt8](repeating: 0, count: 4096)][
+        Int(address & 4095)] = value
+    case .zero, .signal: break
+    }
+  }
+
+  /// Zeroes that the kernel writes for read(2).
+  mutating func clear(_ place: Touch, count: UInt64, of process: Int) {
+    switch place {
+    case .physical(let physical): machine.contents.fill(physical, count: count, with: 0)
+    case .block(let namespace, let block, let offset):
+      for byte in offset..<(offset + Int(count)) {
+        filesystem(namespace)?.store(0, to: block, byte)
+      }
+    case .anonymous(let address):
+      for byte in 0..<count { store(0, to: .anonymous(address + byte), of: process) }
+    case .zero, .signal: break
+    }
+  }
+
+  // MARK: Frames
+
+  /// The physical address behind a page-table entry of a file mapping.
+  mutating func fileFrame(
+    at address: UInt64, _ region: FileRegion, _ process: Int
+  ) -> UInt64? {
+    guard let window = mapping(region)?.window(of: process, at: address) else { return nil }
+    let page = window.page(at: address)
+    guard let entry = window.entry(for: page) else { return nil }
+    switch entry.target {
+    case .zero: return Machine.zeroPage
+    case .block(let first):
+      let block = entry.size == .huge ? first + page & 511 : first
+      return machine.dataStart(region.namespace) + block << 12 + address & 4095
+    case .anonymous:
+      let key = address >> 12
+      let known = machine.frames.firstIndex { $0.process == process && $0.page == key }
+      if known == nil { machine.frames.append((process, key)) }
+      return Machine.copies + UInt64(known ?? machine.frames.count - 1) << 12
+    }
+  }
+
+  /// Bytes of the folio behind a page-table entry, as madvise(MADV_HWPOISON) steps: 2 MiB only where folios are built.
+  func fileFolioSize(at address: UInt64, _ region: FileRegion, _ process: Int) -> UInt64 {
+    guard let mapping = mapping(region),
+      let window = mapping.window(of: process, at: address),
+      let block = window.entry(for: window.page(at: address))?.block
+    else { return 4096 }
+    return mapping.folios[block].size.bytes
+  }
+}

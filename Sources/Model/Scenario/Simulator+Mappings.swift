@@ -1,0 +1,212 @@
+internal import DaxModel
+internal import PmemBase
+internal import SystemPackage
+
+/// System calls on mappings.
+extension Simulator {
+  /// mmap(): at a 2 MiB aligned address inside a reservation that is 4 MiB larger, as the probe does it.
+  mutating func map(_ arguments: MapArguments, process: Int, actor: Actor) -> Fields {
+    guard let name = Machine.deviceName(path: arguments.path) else {
+      return mapFile(arguments, process: process, actor: actor)
+    }
+    guard let device = machine.device(named: name) else {
+      return [.error("open: \(Errno.noSuchFileOrDirectory.name)")]
+    }
+    guard machine.devices[device].state == .bound else {
+      panic("oops in check_vma: \(name) was mapped after its driver was unbound")
+      return []
+    }
+    let access = arguments.readOnly ? AccessMode.readOnly : .readWrite
+    let protection: Protection = arguments.readOnly ? .read : [.read, .write]
+    let length = UInt64(arguments.length)
+    let reservation = processes[process].reserve(length)
+    let address = reservation.lowerBound + 4096 + UInt64(arguments.shift)
+    let offset = UInt64(bitPattern: arguments.offset)
+    do throws(Errno) {
+      let geometry = machine.devices[device].geometry
+      let plan = try DeviceDaxRules.map(
+        MapRequest(
+          address: address, length: length, offset: offset, protection: protection,
+          access: access, isShared: arguments.kind != .isPrivate, isFixed: true),
+        on: geometry)
+      let range = address..<(address + plan.length)
+      processes[process].release(range)
+      try processes[process].space.add(
+        range: range, device: device, geometry: geometry, offset: offset, protection: protection,
+        access: access)
+      if arguments.kind == .populate { _ = populate(range, process: process) }
+    } catch {
+      processes[process].release(reservation)
+      return [.error(error)]
+    }
+    return named(arguments.name, address..<(address + length), process: process, actor: actor)
+  }
+
+  /// Gives a mapping its name, for the actor and for the coordinator.
+  mutating func named(
+    _ name: String, _ range: Range<UInt64>, process: Int, actor: Actor
+  ) -> Fields {
+    processes[process].maps.add(name, range)
+    slots[actor.index].names.set(name, range)
+    return [.ok, .hex("mapbase", range.lowerBound)]
+  }
+
+  /// Inserts what is absent, up to the first page that cannot be.
+  mutating func populate(_ range: Range<UInt64>, process: Int) -> Result<Void, Errno> {
+    var next = range.lowerBound
+    while next < range.upperBound {
+      if let window = facts(at: next, of: process),
+        machine.devices[window.device].state != .bound
+      {
+        return .failure(.badAddress)
+      }
+      let (decision, end) = processes[process].space.populate(
+        from: next, upTo: range.upperBound, limit: 512)
+      next = end
+      switch decision {
+      case .install(let device, let folios, _, _): machine.devices[device].map(folios)
+      case nil, .present: break
+      case .unmapped: return .failure(.noMemory)
+      case .beyondDevice, .wait: return .failure(.badAddress)
+      }
+    }
+    return .success(())
+  }
+
+  mutating func unmap(
+    _ name: String, at range: Range<UInt64>, part: Part?, process: Int
+  ) -> Fields {
+    let start = part.map { range.lowerBound &+ $0.offset } ?? range.lowerBound
+    let length = part.map { UInt64(bitPattern: $0.length) } ?? UInt64(range.count)
+    let result = change(.unmap, start, length, process: process)
+    if case .success = result {
+      let rounded = PageSize.base.roundUp(length) ?? length
+      processes[process].release(start..<(start + rounded))
+      unmapFiles(start..<(start + rounded), process: process)
+      if part == nil { processes[process].maps.remove(name) }
+    }
+    return outcome(result)
+  }
+
+  mutating func protect(
+    _ start: UInt64, _ length: UInt64, process: Int
+  ) -> Result<Void, Errno> {
+    guard PageSize.base.isAligned(start), let rounded = PageSize.base.roundUp(length),
+      rounded <= UInt64.max - start
+    else { return .failure(.invalidArgument) }
+    // What comes before a hole is changed; then the call fails.
+    let end = processes[process].firstHole(in: start..<(start + rounded)) ?? start + rounded
+    if end > start {
+      let result = change(.protect(.read), start, end - start, process: process)
+      if case .failure = result { return result }
+      for region in fileRegions(in: start..<end, of: process) {
+        mapping(region)?.protect(
+          process: process, addresses: (start..<end).clamped(to: region.range), .read)
+      }
+    }
+    return end < start + rounded ? .failure(.noMemory) : .success(())
+  }
+
+  /// msync(MS_SYNC)
+  mutating func synchronize(
+    _ start: UInt64, _ length: UInt64, process: Int
+  ) -> Result<Void, Errno> {
+    let result = change(.sync(flags: 4), start, length, process: process)
+    if case .failure = result { return result }
+    guard let rounded = PageSize.base.roundUp(length) else { return .failure(.noMemory) }
+    let range = start..<(start &+ rounded)
+    let files = synchronizeFiles(range, process: process)
+    if case .failure = files { return files }
+    return processes[process].isMapped(range) ? .success(()) : .failure(.noMemory)
+  }
+
+  mutating func remap(
+    _ name: String, at range: Range<UInt64>, to length: Int64, thread: Int
+  ) -> Fields {
+    let process = threads[thread].process
+    guard length >= 0, length <= 1 << 40 else { return [.error(.invalidArgument)] }
+    let newLength = UInt64(length)
+    if let region = fileRegion(at: range.lowerBound, of: process) {
+      return remapFile(name, region, at: range, to: newLength, thread: thread)
+    }
+    // What follows a mapping is its reservation, so it can grow only by moving.
+    let grows = newLength > UInt64(range.count)
+    do throws(Errno) {
+      let id: UInt64 = 1
+      guard processes[process].space.window(at: range.lowerBound) != nil else { throw .badAddress }
+      let plan = try processes[process].space.begin(
+        .move(newLength: newLength, target: nil, mayMove: true, fixed: false),
+        address: range.lowerBound, length: UInt64(range.count), id: id)
+      var address = range.lowerBound
+      if grows {
+        address = processes[process].reserve(newLength).lowerBound + 4096 + plan.congruence
+        let size = PageSize.base.roundUp(newLength) ?? newLength
+        processes[process].release(address..<(address + size))
+      }
+      give(
+        back: processes[process].space.complete(
+          id: id, succeeded: true, newAddress: address, newLength: newLength))
+      let new = address..<(address + newLength)
+      processes[process].maps.set(name, new)
+      slots[threads[thread].actor].names.set(name, new)
+      return [.ok, .hex("mapbase", address)]
+    } catch {
+      return [.error(error)]
+    }
+  }
+
+  /// madvise()
+  mutating func advise(
+    _ advice: AdviceName, _ start: UInt64, _ length: UInt64, thread: Int
+  ) -> Result<Void, Errno> {
+    let process = threads[thread].process
+    guard PageSize.base.isAligned(start), let rounded = PageSize.base.roundUp(length),
+      rounded <= UInt64.max - start
+    else { return .failure(.invalidArgument) }
+    let range = start..<(start + rounded)
+    switch advice {
+    case .poison: return poison(range, thread: thread)
+    case .softOffline: return softOffline(range, process: process)
+    default: break
+    }
+    if !fileRegions(in: range, of: process).isEmpty {
+      return adviseFiles(advice, range, process: process)
+    }
+    let result = change(.advise(advice.value), start, length, process: process)
+    if case .failure = result { return result }
+    return processes[process].isMapped(range) ? .success(()) : .failure(.noMemory)
+  }
+
+  /// Asks the address space about a change and carries it out at once: nothing else runs meanwhile.
+  mutating func change(
+    _ change: Change, _ start: UInt64, _ length: UInt64, process: Int
+  ) -> Result<Void, Errno> {
+    do throws(Errno) {
+      let id: UInt64 = 1
+      let plan = try processes[process].space.begin(change, address: start, length: length, id: id)
+      switch plan.effect {
+      case .perform:
+        give(back: processes[process].space.complete(id: id, succeeded: true))
+      case .nothing: break
+      case .populate:
+        return populate(plan.address..<(plan.address + plan.length), process: process)
+      }
+      return .success(())
+    } catch {
+      return .failure(error)
+    }
+  }
+}
+
+extension SimulatedProcess {
+  /// Takes address space for a mapping of `length` bytes: one page below a 2 MiB aligned address, and 4 MiB more than
+  /// needed.
+  mutating func reserve(_ length: UInt64) -> Range<UInt64> {
+    let huge = PageSize.huge
+    let start = nextAddress + huge.bytes - 4096
+    let end = start + 4096 + (PageSize.base.roundUp(length) ?? length) + 2 * huge.bytes - 4096
+    nextAddress = (huge.roundUp(end) ?? end) + huge.bytes
+    reserved.append(start..<end)
+    return start..<end
+  }
+}
