@@ -186,6 +186,19 @@ struct `Inserting pages` {
     #expect(!workload.maps(device: 0))
     #expect(own.device.pagemap.isIdle())
   }
+
+  /// Catches a thread that waits for ever where the kernel cannot turn a failed page into SIGBUS (before Linux 6.6), and a
+  /// reference kept for a page that never came.
+  @Test
+  func `a page that cannot be had is withdrawn by the agent where the kernel has no UFFDIO_POISON`()
+    throws
+  {
+    let own = try OwnWorkload(pages: 4, withoutPoison: true, medium: try FullMedium(pages: 4))
+    let mapping = try own.map(pages: 4)
+    #expect(mapping.read(2 * page) == 0)
+    #expect(own.agent.withdrawals.load(ordering: .relaxed) == 1)
+    #expect(own.mapcounts == [0, 0, 0, 0])
+  }
 }
 
 /// How often something happened, in several threads.

@@ -34,18 +34,21 @@ final class OwnWorkload {
   /// - Parameters:
   ///   - pages: Of 4 KiB, of the device.
   ///   - remapped: Pages are mapped by the agent instead of the kernel's UFFDIO_CONTINUE.
+  ///   - withoutPoison: As on a kernel that lacks UFFDIO_POISON.
+  ///   - medium: Instead of memory.
   init(
     pages: UInt64 = 64, alignment: PageSize = .base, remapped: Bool = false,
-    options: InsertionOptions = InsertionOptions()
+    options: InsertionOptions = InsertionOptions(), withoutPoison: Bool = false,
+    medium given: (any Medium)? = nil
   ) throws {
     let memory = try MemoryMedium(name: "softdax-test", size: pages * Self.page)
-    let medium: any Medium = remapped ? RemappedMedium(memory) : memory
+    let medium: any Medium = given ?? (remapped ? RemappedMedium(memory) : memory)
     device = try DaxDevice(name: "dax0.0", medium: medium, alignment: alignment)
     agent = OwnAgent(medium)
     guard let userfaultfd = openUserfaultfd() else { throw Errno.notPermitted }
     let workload = try Workload(
       process: ThisProcess.identifier, command: "test", devices: [device],
-      userfaultfd: userfaultfd, agent: agent, options: options)
+      userfaultfd: userfaultfd, agent: agent, options: options, withoutPoison: withoutPoison)
     self.workload = workload
     faults = try WorkerThread(name: "softdax-fault") { _ = workload.serveFaults() }
   }
@@ -134,6 +137,27 @@ final class OwnAgent: Agent {
     withdrawals.add(1, ordering: .relaxed)
     try Mapping.putZeroes(at: address, length: length)
   }
+}
+
+/// A medium that has no pages and can get none: a full filesystem.
+final class FullMedium: Medium {
+  let kind = MediumKind.memfd
+  let path = ""
+  let insertion = Insertion.continued
+  private let memory: MemoryMedium
+
+  init(pages: UInt64) throws {
+    memory = try MemoryMedium(name: "softdax-test", size: pages * OwnWorkload.page)
+  }
+
+  var size: UInt64 { memory.size }
+  var pageBytes: UInt64 { memory.pageBytes }
+
+  func withDescriptor<Result, Failure: Error>(
+    _ body: (borrowing OwnedDescriptor) throws(Failure) -> Result
+  ) throws(Failure) -> Result { try memory.withDescriptor(body) }
+
+  func fill(offset: UInt64, length: UInt64) throws(Errno) { throw .noSpace }
 }
 
 /// A medium whose pages the kernel cannot install: what a file on a disk is, without a disk.

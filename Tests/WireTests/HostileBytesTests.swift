@@ -115,7 +115,7 @@ internal import Testing
     }
   }
 
-  /// Catches text without an end, or that is no text.
+  /// Catches text without an end, or that is no text, or that paints people's terminals.
   @Test func `a name without NUL, or of any bytes, is a name`() throws {
     var attach = sd_attach()
     attach.header = Codec.header(SD_ATTACH)
@@ -127,6 +127,12 @@ internal import Testing
       return
     }
     #expect(decoded.command == String(repeating: "x", count: 31) + "\u{fffd}")
+    bytes.replaceSubrange(16..<21, with: [0x1b, 0x5b, 0x33, 0x0a, 0x7f])
+    guard case .attach(let painted) = try Request(decoding: bytes[...]) else {
+      Issue.record("no attach")
+      return
+    }
+    #expect(painted.command.hasPrefix("?[3??xxx"))
   }
 
   // MARK: On a socket

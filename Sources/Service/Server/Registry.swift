@@ -6,7 +6,7 @@ internal import Wire
 /// Who is connected: workloads by token, and every conversation under way, so that `stop` can end them all.
 final class Registry: Sendable {
   private struct State {
-    var workloads: [UInt64: (workload: Workload, agent: WireAgent)] = [:]
+    var workloads: [UInt64: Workload] = [:]
     var conversations: [UInt64: (process: Int32, end: @Sendable () -> Void)] = [:]
     /// Conversations of each process.
     var counts: [Int32: Int] = [:]
@@ -21,9 +21,9 @@ final class Registry: Sendable {
   static let limitOfProcess = 1024
 
   var attachedEver: UInt64 { state.withLock(\.attachedEver) }
-  var workloads: [Workload] { state.withLock { $0.workloads.values.map(\.workload) } }
+  var workloads: [Workload] { state.withLock { Array($0.workloads.values) } }
 
-  func workload(_ token: UInt64) -> Workload? { state.withLock { $0.workloads[token]?.workload } }
+  func workload(_ token: UInt64) -> Workload? { state.withLock { $0.workloads[token] } }
 
   /// Notes a conversation that `end` would end. - Returns: `false` when the server is stopping, or `process` has too many.
   func begin(_ identifier: UInt64, of process: Int32, end: @escaping @Sendable () -> Void) -> Bool {
@@ -55,10 +55,10 @@ final class Registry: Sendable {
   }
 
   /// - Returns: `false` when the server is stopping.
-  func add(_ workload: Workload, agent: WireAgent) -> Bool {
+  func add(_ workload: Workload) -> Bool {
     state.withLock { state in
       guard !state.closing else { return false }
-      state.workloads[workload.token] = (workload, agent)
+      state.workloads[workload.token] = workload
       state.attachedEver += 1
       return true
     }

@@ -82,7 +82,7 @@ extension Server {
           agent.dismiss()
         }
       }
-      if registry.add(workload, agent: agent) {
+      if registry.add(workload) {
         do throws(WireError) {
           try agent.welcome(error: 0, token: workload.token)
           agent.waitForEnd()

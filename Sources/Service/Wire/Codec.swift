@@ -80,9 +80,10 @@ enum Codec {
     return header.type
   }
 
-  /// Text in a fixed array of C chars: up to its NUL.
+  /// Text in a fixed array of C chars: up to its NUL. It ends on people's terminals: a control character becomes "?".
   static func text<T: BitwiseCopyable>(_ field: T) -> String {
-    String(decoding: bytes(of: field).prefix { $0 != 0 }, as: UTF8.self)
+    let text = bytes(of: field).prefix { $0 != 0 }.map { $0 < 0x20 || $0 == 0x7f ? 0x3f : $0 }
+    return String(decoding: text, as: UTF8.self)
   }
 
   /// Writes `text`, cut to leave room for a NUL, into a fixed array of C chars.
