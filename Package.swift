@@ -81,6 +81,7 @@ let package = Package(
         "LinuxSys", "PmemBase", system,
         .target(name: "CNdctl", condition: .when(traits: ["RealDevices"])),
       ]),
+    room("HostFilesystem", on: "Engine", ["LinuxSys", system]),
     room("NvdimmBus", on: "Engine", ["LinuxSys", "PmemBase", system]),
     room(
       "FaultEngine", on: "Engine",
@@ -97,7 +98,8 @@ let package = Package(
     .executableTarget(
       name: "softdax",
       dependencies: [
-        "Server", "Wire", "FaultEngine", "Medium", "Latency", "LinuxSys", "Scenario", "DaxModel",
+        "Server", "Wire", "FaultEngine", "HostFilesystem", "Medium", "Latency", "LinuxSys",
+        "Scenario", "DaxModel",
         "PageModel", "PmemBase", system, log, arguments,
       ],
       path: "Sources/softdax", swiftSettings: settings),
@@ -116,6 +118,7 @@ let package = Package(
     tests(
       "ExtentFSTests",
       ["ExtentFS", "OwnerIndex", "DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
+    tests("HostFilesystemTests", ["HostFilesystem", "LinuxSys", "TestSupport", system]),
     tests("LatencyTests", ["Latency", "PmemBase"]),
     tests("NvdimmBusTests", ["NvdimmBus", "PmemBase", "TestSupport"]),
     tests("MediumTests", ["Medium", "LinuxSys", "PmemBase", "TestSupport", system]),

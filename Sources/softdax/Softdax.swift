@@ -10,7 +10,7 @@ struct Softdax: ParsableCommand {
       CommandGroup(
         name: "Emulating devices:", subcommands: [Run.self, Serve.self, Environment.self]),
       CommandGroup(
-        name: "Looking:", subcommands: [List.self, Pages.self, LatencyCommand.self]),
+        name: "Looking:", subcommands: [List.self, Pages.self, LatencyCommand.self, Owners.self]),
       CommandGroup(name: "The model:", subcommands: [ScenarioCommand.self]),
       CommandGroup(name: "This host:", subcommands: [Check.self, Bench.self, BenchWorkload.self]),
     ])

@@ -19,7 +19,7 @@ internal import Wire
 
   /// Catches a command that is not explained, or whose example has gone.
   @Test(arguments: [
-    [], ["run"], ["serve"], ["env"], ["list"], ["pages"], ["latency"], ["check"], ["bench"],
+    [], ["run"], ["serve"], ["env"], ["list"], ["pages"], ["latency"], ["owners"], ["check"], ["bench"],
     ["bench", "insert"],
   ])
   func `each command explains itself`(command: [String]) throws {
@@ -54,6 +54,11 @@ internal import Wire
     (["serve", "--device", "colour=red"], 64, "\"colour=red\" is not part of a device"),
     (["serve", "--device", "size=1g", "--size", "1g"], 64, "--device says all of a device"),
     (["serve", "--fault-around", "-1"], 64, "--fault-around"),
+    (["owners", "--fs", "/"], 64, "one of --block, --offset and --file"),
+    (["owners", "--fs", "/nowhere", "--block", "1"], 1, "/nowhere: no such file"),
+    (["owners", "--fs", "/", "--file", "/etc/passwd"], 1, "write PATH@BYTES"),
+    (["owners", "--fs", "/", "--offset", "12q"], 1, "\"12q\" is not a size"),
+    (["owners", "--fs", "/", "--offset", "0", "--length", "0"], 1, "a range of 0 bytes"),
     (["list", "--socket", "/nowhere/socket"], 1, "no server answers at /nowhere/socket"),
     (["pages", "dax0.0", "--socket", "/nowhere/socket"], 1, "no server answers"),
     (["latency", "--socket", "/nowhere/socket"], 1, "no server answers"),
