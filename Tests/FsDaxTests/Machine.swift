@@ -11,10 +11,14 @@ final class Machine {
   let pagemap: Pagemap
   let folios: FolioTable
 
-  init(_ kernel: KernelBehavior = .v7_2, rules: AssociationRules? = nil) {
+  init(
+    _ kernel: KernelBehavior = .v7_2, rules: AssociationRules? = nil,
+    regime: RefcountRegime? = nil
+  ) {
     self.kernel = kernel
     pagemap = Pagemap(
-      type: .fsDax, pageCount: 8192, folioSize: .base, regime: RefcountRegime(kernel))
+      type: .fsDax, pageCount: 8192, folioSize: .base,
+      regime: regime ?? RefcountRegime(kernel))
     folios = FolioTable(rules ?? AssociationRules(kernel))
   }
 
@@ -41,10 +45,13 @@ final class Opened {
   private let pagemap: Pagemap
   private(set) var events: [FileEvent] = []
 
+  private(set) var steps: [ZapStep] = []
+
   init(_ file: FakeFile, _ mapping: FileMapping, _ pagemap: Pagemap) {
     self.file = file
     self.mapping = mapping
     self.pagemap = pagemap
+    mapping.trace = { [unowned self] in steps.append($0) }
     mapping.observe = { [unowned self] in events.append($0) }
   }
 
@@ -55,6 +62,28 @@ final class Opened {
   var flushed: [Range<UInt64>] {
     events.compactMap { if case .flushed(let pages) = $0 { pages } else { nil } }
   }
+
+  /// Folios that somebody slept for and that became idle, in order.
+  var idle: [UInt64] {
+    events.compactMap { if case .idle(let block) = $0 { block } else { nil } }
+  }
+
+  /// Tasks that were woken, in order.
+  var woken: [UInt64] {
+    events.flatMap { if case .woken(let tasks) = $0 { tasks } else { [] as [UInt64] } }
+  }
+
+  func gup(_ page: UInt64, _ process: Int = 1, _ request: GupRequest = .get) -> FileGup {
+    mapping.gup(process: process, address: address(page, process), request)
+  }
+
+  /// A reference or pin that must be had.
+  func take(_ page: UInt64, _ process: Int = 1, _ request: GupRequest = .get) throws -> FolioUse {
+    guard case .taken(let use) = gup(page, process, request) else { throw NotTaken() }
+    return use
+  }
+
+  struct NotTaken: Error {}
 
   /// Maps the whole file, readable and writable.
   func map(

@@ -10,6 +10,10 @@ public enum DaxWarning: Hashable, Sendable {
   case sizesDiffer(block: UInt64)
   /// A page in use loses its file: truncate or eviction did not wait (BL-09).
   case truncatedInUse(block: UInt64)
+  /// A folio is built or taken apart while somebody uses it.
+  case reshapedInUse(block: UInt64)
+  /// The proposal's zap gives back a reference that a copy-on-write entry never took (inferred).
+  case neverHeld(block: UInt64)
   /// Truncation met an entry that layout breaking should have removed (BL-11).
   case entryAtTruncate(page: UInt64)
 }

@@ -13,7 +13,8 @@ public enum DeviceDaxRules {
   /// offset, which `__check_vma` then refuses; with less than one aligned block in the range it chooses
   /// any, and here that is an aligned one, as was measured.
   ///
-  /// - Throws: EINVAL (private, empty, unaligned), EACCES (the descriptor's mode), ENOMEM, EOVERFLOW.
+  /// - Throws: EINVAL (private, empty, unaligned), EACCES (the descriptor's mode), ENXIO (the driver is gone), ENOMEM,
+  ///   EOVERFLOW.
   public static func map(
     _ request: MapRequest, on device: DeviceGeometry
   ) throws(Errno) -> MapPlan {
@@ -29,6 +30,7 @@ public enum DeviceDaxRules {
       throw .permissionDenied
     }
     guard request.access != .writeOnly else { throw .permissionDenied }
+    guard device.isAlive else { throw .noSuchAddressOrDevice }
     guard request.isShared else { throw .invalidArgument }
 
     let alignment = device.alignment

@@ -12,6 +12,11 @@ public struct DeviceGeometry: Hashable, Sendable {
     self.alignment = alignment
   }
 
+  /// What is left of the device when its driver goes: no block. A device in use has at least one.
+  public var dead: DeviceGeometry { DeviceGeometry(size: 0, alignment: alignment) }
+
+  public var isAlive: Bool { size > 0 }
+
   /// Blocks of `alignment` bytes, each a folio.
   public var folioCount: UInt64 { size >> alignment.shift }
 }

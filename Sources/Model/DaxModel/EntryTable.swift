@@ -15,6 +15,10 @@ public struct EntryTable: Sendable {
     var isLocked = false
     var isDirty = false
     var isToWrite = false
+    /// Made by a copy-on-write: the proposal's entries hold nothing then.
+    var isCopied = false
+    /// DAX_ZAP: what it held of its pages is given back (the proposal).
+    var isZapped = false
   }
 
   /// Who waits for an entry.
@@ -68,6 +72,11 @@ public struct EntryTable: Sendable {
 
   /// PAGECACHE_TAG_TOWRITE: selected by a writeback, or written by a copy-on-write.
   public func isToWrite(_ page: UInt64) -> Bool { slot(page)?.isToWrite ?? false }
+
+  /// DAX_ZAP, in the 2022 proposal: layout breaking has been here, and nothing takes the mark off (RC-29).
+  public func isZapped(_ page: UInt64) -> Bool { slot(page)?.isZapped ?? false }
+
+  func isCopied(_ page: UInt64) -> Bool { slot(page)?.isCopied ?? false }
 
   /// Who waits for the entry that covers a page, in the order in which they came.
   public func waiters(for page: UInt64) -> [Waiter] { waiters[key(of: page) ?? page] ?? [] }
@@ -170,9 +179,14 @@ public struct EntryTable: Sendable {
   // MARK: Content and marks
 
   /// Stores another entry of the same size in the place of a locked one.
-  mutating func replace(_ page: UInt64, with entry: DaxEntry) {
-    slots[key(of: page)!]!.entry = entry
+  mutating func replace(_ page: UInt64, with entry: DaxEntry, isCopied: Bool) {
+    let key = key(of: page)!
+    slots[key]!.entry = entry
+    slots[key]!.isCopied = isCopied
+    slots[key]!.isZapped = false
   }
+
+  mutating func setZapped(_ page: UInt64) { slots[key(of: page)!]!.isZapped = true }
 
   mutating func setDirty(_ page: UInt64, _ value: Bool) {
     slots[key(of: page)!]!.isDirty = value

@@ -10,5 +10,7 @@ public enum FileEvent: Equatable, Sendable {
   case flushed(Range<UInt64>)
   /// A huge fault fell back to small ones.
   case fellBack(page: UInt64)
+  /// A store by a device was told to a DAX page, which does not note it.
+  case dirtIgnored(block: UInt64)
   case warning(DaxWarning)
 }

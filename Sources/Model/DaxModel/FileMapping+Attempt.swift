@@ -55,7 +55,8 @@ extension FileMapping {
     if write, !windows[index].isShared { return copyPrivately(index, page, iomap) }
     if iomap.kind != .mapped {
       guard !write else { return size == .base ? .busError : .fallback }
-      insertEntry(page, DaxEntry(.zero, size), over: entry, iomap, write: false, isSync: false)
+      _ = insertEntry(
+        page, DaxEntry(.zero, size), over: entry, iomap, write: false, isSync: false)
       return insert(index, page, size, block: nil, write: false, isMajor: false)
     }
     let block = iomap.block(of: page)
@@ -64,8 +65,10 @@ extension FileMapping {
     }
     guard size == .base || block & 511 == 0 else { return .fallback }
     let isSync = write && windows[index].isSynchronous && iomap.isDirty
-    insertEntry(
-      page, DaxEntry(.block(block), size), over: entry, iomap, write: write, isSync: isSync)
+    guard
+      insertEntry(
+        page, DaxEntry(.block(block), size), over: entry, iomap, write: write, isSync: isSync)
+    else { return .busError }
     if write, iomap.isShared, iomap.source != .none {
       do throws(Errno) {
         try file.copy(iomap, pages: page..<page + size.pages)
@@ -99,29 +102,39 @@ extension FileMapping {
   /// first (OW-14); 6.1 holds only copy-on-write for shared.
   ///
   /// Source: `dax_insert_entry`, fs/dax.c (v6.1, v6.12, v7.3).
+  ///
+  /// - Returns: false if the entry could not hold the pagemap (the 2022 proposal).
   private func insertEntry(
     _ page: UInt64, _ new: DaxEntry, over current: DaxEntry, _ iomap: Iomap, write: Bool,
     isSync: Bool
-  ) {
+  ) -> Bool {
     let shared = iomap.isShared && new.isReal && (write || kernel != .v6_1)
     if shared || current.content == .zero && new.isReal {
       unmapPages(current.size.span(page))
     }
     if shared || !current.isReal {
-      warn(folios.disassociate(current, inode: file.inode))
-      warn(
-        folios.associate(new, inode: file.inode, page: new.size.head(page), shared: shared))
-      entries.replace(page, with: new)
+      disassociate(current, isCopied: entries.isCopied(page), isTruncated: false)
+      guard associate(new, at: page, isShared: shared) else { return false }
+      entries.replace(page, with: new, isCopied: shared)
     }
     if kernel == .v6_1 ? !isSync : write && !isSync { entries.setDirty(page, true) }
     if write, shared { entries.setToWrite(page, true) }
+    return true
   }
 
   /// Makes the page visible in one window; reference first.
+  ///
+  /// Where entries are counted the fault holds one of its own meanwhile: the helpers that insert refuse a folio that
+  /// nobody uses (RC-24).
+  ///
+  /// Source: `vmf_insert_page_mkwrite`, `vmf_insert_folio_pmd` (v7.3).
   func insert(
     _ index: Int, _ page: UInt64, _ size: PageSize, block: UInt64?, write: Bool, isMajor: Bool
   ) -> FaultResult {
     let target = block.map(FilePTE.Target.block) ?? .zero
+    let counted = pagemap.regime.mappingReferences > 0 ? block.map(folio) : nil
+    if let counted { pagemap.get(folio: counted) }
+    defer { if let counted { settle(pagemap.put(folio: counted), folio: counted) } }
     if let present = windows[index].entry(for: page) {
       guard present.target == target, present.size == size else { return .busError }
       if write {
@@ -130,7 +143,7 @@ extension FileMapping {
       }
       return .noPage(isMajor: isMajor)
     }
-    if let block { pagemap.map(folio: Int(folios.head(of: block))) }
+    if let block { pagemap.map(folio: folio(of: block)) }
     set(index, page, FilePTE(target, size, isWritable: write, isDirty: write))
     return .noPage(isMajor: isMajor)
   }

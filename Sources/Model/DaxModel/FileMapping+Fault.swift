@@ -92,8 +92,8 @@ extension FileMapping {
       guard file.isReadable(blocks: block..<block + 1) else { return .poisoned }
       source = .blocks(from: block)
     }
+    zapSmall([page], in: index)
     windows[index].base[page] = FilePTE(.anonymous, .base, isWritable: true, isDirty: true)
-    release(entry)
     return entry.target == .anonymous ? .noPage(isMajor: false) : .copied(source)
   }
 

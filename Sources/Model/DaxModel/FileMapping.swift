@@ -22,6 +22,8 @@ public final class FileMapping {
   public var flushesCaches = true
   /// Told of what happens; nil tells nobody.
   public var observe: ((FileEvent) -> Void)?
+  /// Told of every step of taking page-table entries away or cleaning them; pages are the file's.
+  public var trace: ((ZapStep) -> Void)?
 
   var hasWarnedAtTruncate = false
 
@@ -160,7 +162,7 @@ public final class FileMapping {
         copy.base = parent.base.mapValues(Self.writeProtected)
         windows[index].base = copy.base
         for entry in copy.base.values {
-          if let block = entry.block { pagemap.map(folio: Int(folios.head(of: block))) }
+          if let block = entry.block { pagemap.map(folio: folio(of: block)) }
         }
       }
       windows.append(copy)
@@ -207,24 +209,10 @@ public final class FileMapping {
       pages.count < windows[index].base.count
       ? pages.filter { windows[index].base[$0] != nil }
       : windows[index].base.keys.filter(pages.contains)
-    for page in small {
-      let entry = windows[index].base[page]!
-      if entry.target == .anonymous, !evenCopies { continue }
-      windows[index].base[page] = nil
-      release(entry)
-    }
+    zapSmall(
+      small.filter { evenCopies || windows[index].base[$0]!.target != .anonymous }, in: index)
     for head in windows[index].huge.keys where pages.overlaps(PageSize.huge.span(head)) {
-      release(windows[index].huge.removeValue(forKey: head)!)
-    }
-  }
-
-  /// Gives back what a page-table entry held; it is not visible any more.
-  func release(_ entry: FilePTE) {
-    guard let block = entry.block else { return }
-    let head = folios.head(of: block)
-    pagemap.unmap(folio: Int(head))
-    if observe != nil, pagemap.regime.mappingReferences > 0, pagemap.isIdle(folio: Int(head)) {
-      observe?(.idle(block: head))
+      zapHuge(head, isCut: !pages.contains(PageSize.huge.span(head)), in: index)
     }
   }
 

@@ -1,3 +1,4 @@
+public import PageModel
 internal import PmemBase
 
 /// The owners that a device's pages name, for all files on it.
@@ -9,6 +10,8 @@ internal import PmemBase
 /// `dax_folio_init` (v7.3).
 public final class FolioTable {
   public let rules: AssociationRules
+  /// Who sleeps until a folio is idle, by its index in the pagemap.
+  public internal(set) var sleepers = IdleWaiters()
 
   private var owners: [UInt64: FolioOwner] = [:]
 

@@ -6,7 +6,7 @@ public struct Window: Sendable {
   public internal(set) var range: Range<UInt64>
   /// The device's index.
   public let device: Int
-  public let geometry: DeviceGeometry
+  public internal(set) var geometry: DeviceGeometry
   /// Bytes from the start of the device to what `range.lowerBound` shows.
   public internal(set) var offset: UInt64
   public internal(set) var protection: Protection

@@ -14,6 +14,8 @@ public struct PageDescriptor: ~Copyable {
   static let pinBias: UInt32 = 1024
 
   private static let pinMask: UInt64 = (1 << 24) - 1
+  private static let shapeShift: UInt64 = 24
+  private static let shapeMask: UInt64 = 7 << shapeShift
 
   private let counts: Atomic<UInt64>
   private let state: Atomic<UInt64>
@@ -73,6 +75,39 @@ public struct PageDescriptor: ~Copyable {
       old.references >= references, old.mapcount >= mapcount, new.references >= new.mapcount
     else { return nil }
     return new
+  }
+
+  /// Adds references unless there are none: `folio_try_get` where an idle folio's refcount is 0.
+  ///
+  /// - Returns: false, and nothing added, if there was none; nil as for `add`.
+  borrowing func addIfUsed(references: UInt32) -> Bool? {
+    var word = counts.load(ordering: .relaxed)
+    while true {
+      let old = Counts(word)
+      guard old.references > 0 else { return false }
+      guard !old.references.addingReportingOverflow(references).overflow else { return nil }
+      let (exchanged, original) = counts.weakCompareExchange(
+        expected: word, desired: word + UInt64(references), ordering: .acquiringAndReleasing)
+      if exchanged { return true }
+      word = original
+    }
+  }
+
+  /// What folio the page belongs to, as the flags say: zero is a folio of its own.
+  var shape: FolioShape {
+    FolioShape(bits: UInt8(state.load(ordering: .acquiring) >> Self.shapeShift & 7))
+  }
+
+  /// Writes head, tail and size; for who has the folio to himself. Pins and share count stay.
+  borrowing func setShape(_ shape: FolioShape) {
+    var word = state.load(ordering: .relaxed)
+    while true {
+      let desired = word & ~Self.shapeMask | UInt64(shape.bits) << Self.shapeShift
+      let (exchanged, original) = state.weakCompareExchange(
+        expected: word, desired: desired, ordering: .acquiringAndReleasing)
+      if exchanged { return }
+      word = original
+    }
   }
 
   /// One more pin of a compound folio; false if there are 2^24 - 1 of them.

@@ -16,9 +16,9 @@ public final class Pagemap: Sendable {
   public let folioCount: Int
   public let regime: RefcountRegime
 
-  private let idleRefcount: UInt32
-  private let descriptors: DescriptorTable
-  private let reference: PagemapReference
+  let descriptors: DescriptorTable
+  let reference: PagemapReference
+  private let idle: UInt32
   /// Folios with a mapcount.
   private let mapped = Atomic<Int>(0)
 
@@ -36,16 +36,21 @@ public final class Pagemap: Sendable {
     self.folioSize = folioSize
     self.regime = regime
     folioCount = folios
-    idleRefcount = regime.idleRefcount(type)
+    idle = regime.idleRefcount(type)
     descriptors = DescriptorTable(
       count: folios,
       storage: storage ?? HeapDescriptorStorage(byteCount: DescriptorTable.bytes(for: folios)))
     reference = PagemapReference(
-      creation: Self.creationReferences(type, pageCount: pageCount, folioSize: folioSize))
+      creation: regime.creationReferences(type, pageCount: pageCount, folioSize: folioSize))
   }
 
   /// Bytes of storage for that many folios.
   public static func bytes(forFolios count: Int) -> Int { DescriptorTable.bytes(for: count) }
+
+  /// The refcount of a folio that nobody uses. Where each page holds the memory map, the end takes the pages' own.
+  var idleRefcount: UInt32 {
+    regime.pagesHoldMemoryMap && life != .live ? idle - 1 : idle
+  }
 
   // MARK: Page-table entries
 
@@ -98,134 +103,32 @@ public final class Pagemap: Sendable {
     return after.mapcount == 0 && regime.mappingMapcount > 0
   }
 
-  // MARK: Other users
-
-  /// `get_page`, or gup with FOLL_GET: refcount + 1.
-  public func get(folio: Int) {
-    guard descriptors[folio].add(references: 1, mapcount: 0) != nil else {
-      overflow(folio, "get")
-    }
-  }
-
-  /// `put_page`: refcount - 1. To take a reference that belongs to a mapping is an underflow.
-  public func put(folio: Int) {
-    guard descriptors[folio].subtract(references: 1, mapcount: 0) != nil else {
-      underflow(folio, "put")
-    }
-  }
-
-  /// `pin_user_pages`: refcount + 1024 at order 0; refcount + 1 and pincount + 1 for a compound folio.
-  ///
-  /// Source: `try_grab_folio`, mm/gup.c (v6.12, v7.3).
-  public func pin(folio: Int) {
-    guard descriptors[folio].add(references: pinReferences, mapcount: 0) != nil else {
-      overflow(folio, "pin")
-    }
-    if isCompound {
-      guard descriptors[folio].addPin() else { overflow(folio, "pin") }
-    }
-  }
-
-  /// `unpin_user_page`: what `pin` took, in the opposite order.
-  public func unpin(folio: Int) {
-    if isCompound {
-      guard descriptors[folio].removePin() else { underflow(folio, "unpin") }
-    }
-    guard descriptors[folio].subtract(references: pinReferences, mapcount: 0) != nil else {
-      underflow(folio, "unpin")
-    }
-  }
-
-  // MARK: Looking
-
-  /// The folio's counts, absolute. Refcount and mapcount are of one moment, the other two of a later one.
-  public func counts(folio: Int) -> PageCounts {
-    let current = descriptors[folio].current
-    return PageCounts(
-      refcount: idleRefcount &+ current.references, mapcount: current.mapcount,
-      pincount: descriptors[folio].pincount, share: descriptors[folio].share)
-  }
-
-  /// Whether nobody uses the folio: its refcount is the idle one.
-  public func isIdle(folio: Int) -> Bool {
-    descriptors[folio].current.references == 0
-  }
-
-  /// `folio_maybe_dma_pinned`: 1024 plain references of an order-0 folio look like a pin, as in the kernel.
-  public func maybePinned(folio: Int) -> Bool {
-    isCompound
-      ? descriptors[folio].pincount > 0
-      : idleRefcount &+ descriptors[folio].current.references >= PageDescriptor.pinBias
-  }
-
   /// Folios that some page-table entry names; one load, however large the device is.
   ///
   /// Exact when nobody is inside a call that maps or unmaps; until then such calls may not be counted yet.
   public func mappedFolios() -> Int { mapped.load(ordering: .relaxed) }
 
-  /// Whether every folio is idle. Scans every descriptor.
-  public func isIdle() -> Bool {
-    for folio in 0..<folioCount where !isIdle(folio: folio) { return false }
-    return true
+  /// `folio_remove_rmap_pte` and its kin: a page-table entry's mapcount goes before its reference. A zap that is
+  /// watched step by step drops the reference later, with `put`.
+  ///
+  /// Source: `zap_pte_range`, mm/memory.c.
+  public func removeRmap(folio: Int) {
+    guard
+      let after = descriptors[folio].subtract(references: 0, mapcount: regime.mappingMapcount)
+    else { underflow(folio, "removeRmap") }
+    if after.mapcount == 0, regime.mappingMapcount > 0 { mapped.subtract(1, ordering: .relaxed) }
   }
-
-  /// The first folio with fewer references than mapcounts, which the kernel never allows. Scans every descriptor.
-  public func violation() -> CountViolation? {
-    for folio in 0..<folioCount {
-      let counts = counts(folio: folio)
-      if counts.refcount < counts.mapcount { return CountViolation(folio: folio, counts: counts) }
-    }
-    return nil
-  }
-
-  // MARK: Life
-
-  /// References that keep the memory map (G); from creation one for each folio, dropped in bulk by `kill`.
-  public var references: UInt64 { reference.count }
-
-  public var life: PagemapLife { reference.life }
-
-  /// `get_dev_pagemap`: one more reference.
-  ///
-  /// - Returns: false, and nothing taken, once the pagemap was killed.
-  public func getReference() -> Bool { reference.get() }
-
-  /// `put_dev_pagemap`. To put more than was taken is a precondition failure.
-  public func putReference() { reference.put() }
-
-  /// Begins the end: no new reference, and the creation references are dropped. A second time changes nothing.
-  ///
-  /// It waits for nobody: neither mappings nor pins hold a generic or fs-dax memory map.
-  ///
-  /// Source: `memunmap_pages`, mm/memremap.c (v6.1, v7.3).
-  public func kill() { reference.kill() }
 
   // MARK: Private
 
-  private var isCompound: Bool { folioSize != .base }
-
-  private var pinReferences: UInt32 { isCompound ? 1 : PageDescriptor.pinBias }
-
-  /// Source: `memremap_pages`: `pfn_len >> vmemmap_shift`; fs-dax sets no shift; private pages take theirs one by
-  /// one when they are first used (`zone_device_page_init`).
-  private static func creationReferences(
-    _ type: PagemapType, pageCount: UInt64, folioSize: PageSize
-  ) -> UInt64 {
-    switch type {
-    case .generic: pageCount >> UInt64(folioSize.order)
-    case .fsDax: pageCount
-    case .devicePrivate: 0
-    }
-  }
-
   @inline(never)
-  private func underflow(_ folio: Int, _ call: StaticString) -> Never {
+  func underflow(_ folio: Int, _ call: StaticString) -> Never {
     preconditionFailure(
       "\(call) of folio \(folio) gives back what nobody holds; now \(counts(folio: folio))")
   }
 
   @inline(never)
-  private func overflow(_ folio: Int, _ call: StaticString) -> Never {
+  func overflow(_ folio: Int, _ call: StaticString) -> Never {
     preconditionFailure(
       "\(call) of folio \(folio) passes the counter's end; now \(counts(folio: folio))")
   }

@@ -22,28 +22,30 @@ struct PagemapReference: ~Copyable, Sendable {
     return value == Self.killed ? .dead : .dying
   }
 
-  borrowing func get() -> Bool {
+  borrowing func get(_ count: UInt64 = 1) -> Bool {
     var value = word.load(ordering: .relaxed)
     while value & Self.killed == 0 {
       let (exchanged, original) = word.weakCompareExchange(
-        expected: value, desired: value + 1, ordering: .acquiringAndReleasing)
+        expected: value, desired: value + count, ordering: .acquiringAndReleasing)
       if exchanged { return true }
       value = original
     }
     return false
   }
 
-  borrowing func put() {
-    let old = word.wrappingSubtract(1, ordering: .acquiringAndReleasing).oldValue
+  borrowing func put(_ count: UInt64 = 1) {
+    let old = word.wrappingSubtract(count, ordering: .acquiringAndReleasing).oldValue
     let floor = old & Self.killed == 0 ? creation : 0
-    precondition(old & ~Self.killed > floor, "a pagemap reference was put that nobody took")
+    precondition(
+      old & ~Self.killed >= floor + count, "a pagemap reference was put that nobody took")
   }
 
-  borrowing func kill() {
+  /// - Parameter kept: Creation references that pages in use keep.
+  borrowing func kill(keeping kept: UInt64 = 0) {
     var value = word.load(ordering: .relaxed)
     while value & Self.killed == 0 {
       let (exchanged, original) = word.weakCompareExchange(
-        expected: value, desired: (value - creation) | Self.killed,
+        expected: value, desired: (value - creation + kept) | Self.killed,
         ordering: .acquiringAndReleasing)
       if exchanged { return }
       value = original
