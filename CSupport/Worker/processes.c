@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operations of actors on themselves: policy, signal handling, children, threads, the end. */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "worker.h"
+
+static void policy(struct call *call, int which)
+{
+	if (prctl(PR_MCE_KILL, PR_MCE_KILL_SET, which, 0, 0))
+		answer_error(call, errno);
+	else
+		answer_ok(call);
+}
+
+static void early(struct call *call)
+{
+	policy(call, PR_MCE_KILL_EARLY);
+}
+
+static void late(struct call *call)
+{
+	policy(call, PR_MCE_KILL_LATE);
+}
+
+static void by_default(struct call *call)
+{
+	policy(call, PR_MCE_KILL_DEFAULT);
+}
+
+/* handler on|default|ignore|block */
+static void handler(struct call *call)
+{
+	const char *what = call->words[1];
+	bool blocks = !strcmp(what, "block");
+	struct sigaction action = {.sa_handler = !strcmp(what, "ignore") ? SIG_IGN : SIG_DFL};
+	struct sigaction recording = {.sa_sigaction = record_signal, .sa_flags = SA_SIGINFO};
+
+	if (!strcmp(what, "on"))
+		action = recording;
+	sigaction(SIGBUS, blocks ? &recording : &action, NULL);
+	sigaction(SIGSEGV, &action, NULL);
+	if (blocks) {
+		sigset_t set;
+
+		sigemptyset(&set);
+		sigaddset(&set, SIGBUS);
+		pthread_sigmask(SIG_BLOCK, &set, NULL);
+	}
+	answer_ok(call);
+}
+
+static void pending(struct call *call)
+{
+	sigset_t set;
+
+	sigpending(&set);
+	answer(call, "\"sigbus_pending\":%s", sigismember(&set, SIGBUS) ? "true" : "false");
+}
+
+/* A letter as an actor's number; -1 if it is none. */
+static int letter(const char *word)
+{
+	return word[0] >= 'A' && word[0] < 'A' + ACTORS ? word[0] - 'A' : -1;
+}
+
+static void fork_actor(struct call *call)
+{
+	int actor = letter(call->words[1]);
+	pid_t child;
+
+	if (actor < 0) {
+		answer_error(call, EINVAL);
+		return;
+	}
+	child = machine->fork_sibling();
+	if (child == 0)
+		actor_serve(actor);
+	if (child < 0)
+		answer_error(call, -child);
+	else
+		answer(call, "\"ok\":true,\"_pid\":%d", child);
+}
+
+static void *thread_begins(void *actor)
+{
+	actor_serve((int)(intptr_t)actor);
+}
+
+static void start_thread(struct call *call)
+{
+	int actor = letter(call->words[1]), error = actor < 0 ? EINVAL : 0;
+	pthread_t thread;
+
+	if (!error)
+		error = pthread_create(&thread, NULL, thread_begins, (void *)(intptr_t)actor);
+	if (error)
+		answer_error(call, error);
+	else
+		answer_ok(call);
+}
+
+/* Takes what signals wait, by having made system calls. */
+static void settle(struct call *call)
+{
+	usleep(1000);
+	answer_ok(call);
+}
+
+static void leave(struct call *call)
+{
+	_exit((int)number(call->count > 1 ? call->words[1] : "0"));
+}
+
+const struct operation process_operations[] = {
+	{"early", 1, early},       {"late", 1, late},         {"dflt", 1, by_default},    {"handler", 2, handler},
+	{"pending", 1, pending},   {"fork", 2, fork_actor},   {"thread", 2, start_thread}, {"sync", 1, settle},
+	{"exit", 1, leave},        {NULL, 0, NULL},
+};

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of scripts/oracle."""
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+import fetch as fetching
+import scenarios
+from places import KERNELS, REFERENCE, SCENARIOS, Unavailable
+
+
+def say(text):
+    print(f'oracle: {text}', file=sys.stderr, flush=True)
+
+
+def chosen(names):
+    """Scenarios by file, or by name (a regular expression); all public ones when none is named."""
+    if not names:
+        return scenarios.folder(SCENARIOS)
+    found = []
+    for name in names:
+        if name.endswith('.scn') and Path(name).exists():
+            found.append(scenarios.read(name))
+            continue
+        some = [s for s in scenarios.folder(SCENARIOS) if re.fullmatch(name, s.name)]
+        if not some:
+            raise Unavailable(f'no scenario {name}, neither a file nor in {SCENARIOS}')
+        found += some
+    return found
+
+
+def fetch(arguments):
+    fetching.fetch(arguments.kernel or KERNELS, again=arguments.again)
+
+
+def run(arguments):
+    import collect
+    import rows
+    wanted = chosen(arguments.scenario)
+    for kernel in arguments.kernel or [REFERENCE]:
+        for scenario, row in collect.rows(kernel, wanted, say):
+            print(json.dumps(rows.finish(row, scenario.group)), flush=True)
+
+
+def compare(arguments):
+    import compare as comparing
+    wanted = chosen(arguments.scenario)
+    return comparing.compare(arguments.kernel or KERNELS, wanted, say, arguments.keep)
+
+
+def parser():
+    top = argparse.ArgumentParser(prog='scripts/oracle', description='Real kernels under QEMU as the measure of softdax. '
+                                  'docs/oracle.md is the manual.')
+    commands = top.add_subparsers(dest='command', required=True, metavar='COMMAND')
+
+    def command(name, function, text):
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(function=function)
+        sub.add_argument('--kernel', action='append', choices=KERNELS, help='again for several; all when not given')
+        return sub
+
+    sub = command('fetch', fetch, 'Kernels from the Debian archive of this machine, unpacked into the cache; host packages.')
+    sub.add_argument('--again', action='store_true', help='also when there')
+    sub = command('run', run, 'Scenarios in a guest; a row of JSON each on standard output.')
+    sub.add_argument('scenario', nargs='*', help='a file, or a regular expression of names; all public ones when none')
+
+    sub = command('compare', compare, 'Scenarios in the guest, in the model and as recorded, side by side.')
+    sub.add_argument('scenario', nargs='*', help='as for run')
+    sub.add_argument('--keep', metavar='FILE', help="the guest's rows go there too")
+    return top
+
+
+def main():
+    arguments = parser().parse_args()
+    try:
+        return arguments.function(arguments) or 0
+    except Unavailable as why:
+        print(f'oracle: {why}', file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        return 130
