@@ -19,7 +19,8 @@ internal import Wire
 
   /// Catches a command that is not explained, or whose example has gone.
   @Test(arguments: [
-    [], ["run"], ["serve"], ["env"], ["list"], ["pages"], ["latency"], ["owners"], ["check"], ["bench"],
+    [], ["run"], ["serve"], ["env"], ["list"], ["pages"], ["latency"], ["owners"], ["check"],
+    ["bench"],
     ["bench", "insert"],
   ])
   func `each command explains itself`(command: [String]) throws {
