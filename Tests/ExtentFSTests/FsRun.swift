@@ -275,7 +275,7 @@ struct FsRun {
     let all = steps % 16 == 0
     for folio in all ? Array(0..<fs.pagemap.folioCount) : Array(mapcounts.keys) + pins {
       let counts = fs.pagemap.counts(folio: folio)
-      let mapped = (mapcounts[folio] ?? 0) * regime.mappingMapcount
+      let mapped = (mapcounts[folio] ?? 0) * regime.mappingReferences
       let pinned = UInt32(pins.count { $0 == folio })
       if counts.mapcount != mapped || counts.refcount != idle + mapped + pinned {
         return "block \(folio): \(counts), not \(mapped) entries and \(pinned) pins"

@@ -43,11 +43,17 @@ extension FileMapping {
       if windows[index].huge[pages.lowerBound] != nil {
         windows[index].huge[pages.lowerBound]!.isWritable = false
         windows[index].huge[pages.lowerBound]!.isDirty = false
+        traceCleaning(pages.lowerBound)
       }
       for page in part where windows[index].base[page]?.block != nil {
         windows[index].base[page]!.isWritable = false
         windows[index].base[page]!.isDirty = false
+        traceCleaning(page)
       }
     }
+  }
+
+  private func traceCleaning(_ page: UInt64) {
+    if let trace { ZapSequence(cleaning: page).forEach(trace) }
   }
 }

@@ -1,3 +1,5 @@
+public import PageModel
+
 /// One page that one entry maps, as several processors race on it: page table, TLBs, page-table lock, counts, data.
 ///
 /// A value: a copy is another history from here on, so that a test can try every order of steps. Stores are numbered;
@@ -15,15 +17,43 @@ public struct RacedPage: Hashable, Sendable {
   public internal(set) var tlb: [Int: Entry] = [:]
   /// Who holds the page-table lock.
   public internal(set) var lockHolder: Int?
-  public internal(set) var refcount = 1
-  public internal(set) var mapcount = 1
+  public internal(set) var refcount: UInt32
+  public internal(set) var mapcount: UInt32
   public internal(set) var isDirty = false
   public internal(set) var memory = 0
   public internal(set) var written = 0
-  /// Whether `folio_mark_dirty` notes anything: not for a DAX page (`noop_dirty_folio`).
-  public let notesDirt: Bool
+  /// A DAX page does not note that it was stored to (`noop_dirty_folio`), and its mappings are found by the file's
+  /// windows, not by the mapcount.
+  public let isDax: Bool
+  /// The refcount when nobody uses the page.
+  public let idleRefcount: UInt32
 
-  public init(notesDirt: Bool) { self.notesDirt = notesDirt }
+  /// A page of a DAX file, mapped once.
+  public init(daxUnder regime: RefcountRegime) {
+    isDax = true
+    idleRefcount = regime.idleRefcount(.fsDax)
+    mapcount = regime.mappingReferences
+    refcount = idleRefcount + mapcount
+  }
+
+  /// A page of any other file, mapped once; what its page cache holds is left out.
+  public static let ordinary = RacedPage()
+
+  private init() {
+    isDax = false
+    idleRefcount = 0
+    mapcount = 1
+    refcount = 1
+  }
+
+  /// Taking its entry away, as the entry is now.
+  public func zap(_ order: ZapOrder) -> ZapSequence {
+    ZapSequence(
+      small: [ZapSequence.Entry(page: 0, isDirty: entry == .dirty, hasPage: mapcount > 0)],
+      order)
+  }
+
+  public var isIdle: Bool { refcount == idleRefcount }
 
   /// Whether some processor reaches the page without a walk of the page table.
   public var hasStaleTranslation: Bool { !tlb.isEmpty && entry == nil }
@@ -54,7 +84,7 @@ public struct RacedPage: Hashable, Sendable {
   public mutating func storeByDevice() { memory += 1 }
 
   /// `folio_mark_dirty`, by whoever has stored through a reference.
-  public mutating func markDirty() { if notesDirt { isDirty = true } }
+  public mutating func markDirty() { if !isDax { isDirty = true } }
 
   /// Takes the page-table lock.
   ///
@@ -123,9 +153,10 @@ public struct FastGup: Hashable, Sendable {
 
 /// Writeback of the page: clean the entry that maps it, then write what memory holds.
 ///
-/// Mappings are found by the mapcount: a page without one is not looked for in page tables.
+/// Of an ordinary file, a page without a mapcount is not looked for in page tables.
 ///
-/// Source: `folio_clear_dirty_for_io`, mm/page-writeback.c; `folio_mkclean`, mm/rmap.c (v6.1, v7.3).
+/// Source: `folio_clear_dirty_for_io`, mm/page-writeback.c; `folio_mkclean`, `pfn_mkclean_range`, mm/rmap.c (v6.1,
+/// v7.3).
 public struct PageWriteback: Hashable, Sendable {
   private enum State: Hashable {
     case looking
@@ -147,7 +178,7 @@ public struct PageWriteback: Hashable, Sendable {
   public mutating func step(_ page: inout RacedPage) -> Bool {
     switch state {
     case .looking:
-      guard page.mapcount > 0 else {
+      guard page.isDax || page.mapcount > 0 else {
         state = .writing
         return true
       }

@@ -19,6 +19,8 @@ public final class Pagemap: Sendable {
   let descriptors: DescriptorTable
   let reference: PagemapReference
   private let idle: UInt32
+  /// References, and mapcounts, that a page-table entry holds here.
+  private let entryCount: UInt32
   /// Folios with a mapcount.
   private let mapped = Atomic<Int>(0)
 
@@ -37,6 +39,7 @@ public final class Pagemap: Sendable {
     self.regime = regime
     folioCount = folios
     idle = regime.idleRefcount(type)
+    entryCount = regime.entryCount(type)
     descriptors = DescriptorTable(
       count: folios,
       storage: storage ?? HeapDescriptorStorage(byteCount: DescriptorTable.bytes(for: folios)))
@@ -88,9 +91,9 @@ public final class Pagemap: Sendable {
   private func addEntry(_ folio: Int) -> Bool {
     guard
       let before = descriptors[folio].add(
-        references: regime.mappingReferences, mapcount: regime.mappingMapcount)
+        references: entryCount, mapcount: entryCount)
     else { overflow(folio, "map") }
-    return before.mapcount == 0 && regime.mappingMapcount > 0
+    return before.mapcount == 0 && entryCount > 0
   }
 
   /// - Returns: whether it was the folio's last.
@@ -98,9 +101,9 @@ public final class Pagemap: Sendable {
   private func removeEntry(_ folio: Int) -> Bool {
     guard
       let after = descriptors[folio].subtract(
-        references: regime.mappingReferences, mapcount: regime.mappingMapcount)
+        references: entryCount, mapcount: entryCount)
     else { underflow(folio, "unmap") }
-    return after.mapcount == 0 && regime.mappingMapcount > 0
+    return after.mapcount == 0 && entryCount > 0
   }
 
   /// Folios that some page-table entry names; one load, however large the device is.
@@ -114,9 +117,9 @@ public final class Pagemap: Sendable {
   /// Source: `zap_pte_range`, mm/memory.c.
   public func removeRmap(folio: Int) {
     guard
-      let after = descriptors[folio].subtract(references: 0, mapcount: regime.mappingMapcount)
+      let after = descriptors[folio].subtract(references: 0, mapcount: entryCount)
     else { underflow(folio, "removeRmap") }
-    if after.mapcount == 0, regime.mappingMapcount > 0 { mapped.subtract(1, ordering: .relaxed) }
+    if after.mapcount == 0, entryCount > 0 { mapped.subtract(1, ordering: .relaxed) }
   }
 
   // MARK: Private

@@ -4,10 +4,8 @@ public import PmemBase
 ///
 /// A value, so that a device can be told which one to follow. Read from source; no counter is visible to a program.
 public struct RefcountRegime: Sendable, Equatable {
-  /// References that one page-table entry holds on its folio.
+  /// References, and as many mapcounts, that one page-table entry of a file or a device holds on its folio.
   public let mappingReferences: UInt32
-  /// Mapcounts that one page-table entry holds on its folio.
-  public let mappingMapcount: UInt32
   /// Whether an entry is charged to the resident set (`PageSize.pages` for each).
   public let chargesResidentSet: Bool
   /// What the file's entry for a block holds, apart from any page table.
@@ -139,7 +137,6 @@ public struct RefcountRegime: Sendable, Equatable {
     hasLargePrivateFolios: Bool = false
   ) {
     mappingReferences = entries
-    mappingMapcount = entries
     chargesResidentSet = entries > 0
     entryHold = hold
     self.layout = layout
@@ -158,6 +155,14 @@ public struct RefcountRegime: Sendable, Equatable {
     case .fsDax: idleFsDax
     case .devicePrivate: idleDevicePrivate
     }
+  }
+
+  /// References, and mapcounts, that one page-table entry holds on a folio of that type. Device-private entries are not
+  /// present, and have always been counted like ordinary ones.
+  ///
+  /// Source: `migrate_vma_insert_page`, mm/migrate_device.c (v6.1, v7.3).
+  func entryCount(_ type: PagemapType) -> UInt32 {
+    type == .devicePrivate ? 1 : mappingReferences
   }
 
   /// Pagemap references that creation takes, dropped in bulk at the end.
