@@ -112,7 +112,11 @@ let package = Package(
     tests("PageModelTests", ["PageModel", "PmemBase", "TestSupport"]),
     tests("DaxModelTests", ["DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
     tests("MemoryFailureTests", ["MemoryFailure", "PmemBase", "TestSupport"]),
-    tests("ScenarioTests", ["Scenario", "MemoryFailure", "PmemBase", "TestSupport"]),
+    tests(
+      "ScenarioTests",
+      [
+        "Scenario", "MemoryFailure", "PageModel", "PmemBase", "LinuxSys", "TestSupport",
+      ]),
     tests("FsDaxTests", ["DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
     tests("OwnerIndexTests", ["OwnerIndex", "TestSupport"]),
     tests(

@@ -2,7 +2,7 @@ internal import ArgumentParser
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure softdax on this host against raw C.", subcommands: [BenchInsert.self])
+    abstract: "Measure softdax on this host.", subcommands: [BenchInsert.self, BenchModel.self])
 }
 
 struct BenchInsert: ParsableCommand {

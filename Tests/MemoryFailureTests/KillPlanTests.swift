@@ -3,14 +3,15 @@ internal import Testing
 
 @Suite struct `a kill plan` {
   private func candidate(
-    _ process: Int, _ policies: [KillPolicy], places: Int = 1
+    _ process: Int, _ policies: [KillPolicy], places: Int = 1, leaderIsGone: Bool = false
   ) -> Candidate {
     Candidate(
       process: process,
       threads: policies.enumerated().map {
         .init(id: process * 10 + $0.offset, policy: $0.element)
       },
-      places: (0..<places).map { .init(address: UInt64(0x1000 * ($0 + 1)), shift: 12) })
+      places: (0..<places).map { .init(address: UInt64(0x1000 * ($0 + 1)), shift: 12) },
+      leaderIsGone: leaderIsGone)
   }
 
   /// Catches an unmap where nobody was collected, which the kernel does not do (MF-10).
@@ -50,6 +51,23 @@ internal import Testing
       candidates: [candidate(0, [.early], places: 0)], origin: .machineCheck,
       sysctlEarlyKill: true)
     #expect(plan.verdicts == [.notPresent(process: 0)])
+  }
+
+  /// Catches a worker told although its process is passed over (inferred, N6).
+  @Test func `MF-18: a process whose main thread has ended is passed over`() {
+    let plan = KillPlan(
+      candidates: [candidate(0, [.early, .early], leaderIsGone: true), candidate(1, [.early])],
+      origin: .consumed(process: 0, thread: 1), sysctlEarlyKill: true)
+    #expect(plan.verdicts.first == .leaderGone(process: 0))
+    #expect(plan.orders.map(\.process) == [1])
+  }
+
+  /// Catches a driver's own memory handled as if it were a file's.
+  @Test func `MF-55: private and coherent memory is its driver's: ENXIO`() {
+    #expect(
+      GenericFailure.decide(
+        ownerKnown: true, belongsToDriver: true, candidates: [candidate(0, [.early])],
+        origin: .machineCheck, sysctlEarlyKill: true) == .belongsToDriver)
   }
 
   /// Catches a page nobody had that is answered as if somebody did (MF-12).

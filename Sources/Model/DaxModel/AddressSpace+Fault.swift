@@ -23,7 +23,9 @@ extension AddressSpace {
       return .present(
         device: windows[index].device, address: range.lowerBound, length: UInt64(range.count))
     }
-    guard around > 1 else { return install(index, slot..<(slot + 1)) }
+    guard around > 1, windows[index].geometry.straddling.isEmpty else {
+      return install(index, slot..<(slot + 1))
+    }
     let block = UInt64(1) << UInt64(around.bitWidth - 1 - around.leadingZeroBitCount)
     let start = slot & ~(block - 1)
     let free = clipped(
@@ -90,7 +92,12 @@ extension AddressSpace {
   private func mappableEnd(_ index: Int, _ slot: UInt64) -> UInt64? {
     guard windows[index].isMappable else { return nil }
     let folio = UInt64(windows[index].folio(of: slot))
-    let count = windows[index].geometry.folioCount
+    var count = windows[index].geometry.folioCount
+    if !windows[index].geometry.straddling.isEmpty {
+      let straddling = windows[index].geometry.straddling
+      if straddling.contains(folio) { return nil }
+      count = min(count, straddling.first { $0 > folio } ?? count)
+    }
     return folio < count ? slot + (count - folio) : nil
   }
 

@@ -6,10 +6,22 @@ public struct DeviceGeometry: Hashable, Sendable {
   public let size: UInt64
   /// The one size at which the device is mapped.
   public let alignment: PageSize
+  /// Folios that no memory lies under in one piece, ascending: where one physical range ends inside a block and the
+  /// next begins.
+  public let straddling: [UInt64]
 
-  public init(size: UInt64, alignment: PageSize) {
+  /// - Parameter ranges: Lengths in bytes of the physical ranges that the device is made of; none for a single one.
+  public init(size: UInt64, alignment: PageSize, ranges: [UInt64] = []) {
     self.size = size
     self.alignment = alignment
+    var seams: [UInt64] = []
+    var end: UInt64 = 0
+    for length in ranges.dropLast() {
+      end += length
+      let folio = end >> alignment.shift
+      if !alignment.isAligned(end), seams.last != folio { seams.append(folio) }
+    }
+    straddling = seams
   }
 
   /// What is left of the device when its driver goes: no block. A device in use has at least one.

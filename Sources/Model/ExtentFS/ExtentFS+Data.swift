@@ -19,8 +19,8 @@ extension ExtentFS {
 
   /// pread(2): less than asked for at the end of the file.
   ///
-  /// - Throws: EIO where a known bad block is among what is read, unless something was read before
-  ///   it.
+  /// - Throws: EIO where a known bad block is among what is read, EFAULT where the first byte is on
+  ///   one that nobody knew of; unless something was read before it.
   public func read(
     _ number: UInt64, at offset: UInt64, count: Int
   ) throws(Errno) -> [UInt8] {
@@ -48,12 +48,20 @@ extension ExtentFS {
         if bytes.isEmpty { throw .ioError }
         return bytes
       }
-      for page in part.pages {
+      let first = part.block(of: page) << 12 | position & 4095
+      let wanted = min(end, part.pages.upperBound << 12) - position
+      let good = media.copyable(bytes: first..<first + wanted)
+      let stop = position + good
+      for page in part.pages where page << 12 < stop {
         let low = max(position, page << 12)
-        let high = min(end, (page + 1) << 12)
+        let high = min(stop, (page + 1) << 12)
         bytes += contents.read(
           part.block(of: page), Int(low - page << 12)..<Int(high - page << 12))
         position = high
+      }
+      if good < wanted {
+        if bytes.isEmpty { throw .badAddress }
+        return bytes
       }
     }
     return bytes
@@ -116,21 +124,23 @@ extension ExtentFS {
         let iomap = try beginMapping(
           number, position >> 12..<(end + 4095) >> 12, write: true)
         let stop = min(end, iomap.pages.upperBound << 12)
+        let ready: UInt64
         do throws(Errno) {
-          try prepare(inode, iomap, position..<stop)
+          ready = try prepare(inode, iomap, position..<stop)
         } catch {
           endMapping(number, iomap, write: true, succeeded: false)
           throw error
         }
-        for page in iomap.pages {
+        for page in iomap.pages where page << 12 < ready {
           let low = max(position, page << 12)
-          let high = min(stop, (page + 1) << 12)
+          let high = min(ready, (page + 1) << 12)
           store(
             &contents, iomap.block(of: page), Int(low - page << 12)..<Int(high - page << 12),
             Int(low - offset))
         }
         endMapping(number, iomap, write: true, succeeded: true)
-        position = stop
+        position = ready
+        if ready < stop { throw .badAddress }
       } catch {
         failure = error
         break
@@ -147,11 +157,13 @@ extension ExtentFS {
   /// Everything before the bytes: others let go of old pages, sources are copied, bad blocks
   /// cleared or refused.
   ///
+  /// - Returns: Where the write ends: before the first bad block that it cannot clear.
+  ///
   /// Source: `dax_iomap_iter`, `dax_iomap_copy_around`, fs/dax.c; `pmem_recovery_write`,
   /// drivers/nvdimm/pmem.c (v6.12).
   private func prepare(
     _ inode: Inode, _ iomap: Iomap, _ bytes: Range<UInt64>
-  ) throws(Errno) {
+  ) throws(Errno) -> UInt64 {
     if iomap.isNew || iomap.isShared {
       inode.mapping?.forget(iomap.pages, evenDirty: iomap.isShared)
     }
@@ -168,9 +180,19 @@ extension ExtentFS {
       if bytes.upperBound & 4095 != 0 { try copy(iomap, last..<last + 1) }
     }
     let blocks = iomap.block..<iomap.block + UInt64(iomap.pages.count)
-    guard !media.isReadable(blocks: blocks) else { return }
-    let isWhole = bytes.lowerBound & 4095 == 0 && bytes.upperBound & 4095 == 0
-    guard isWhole, media.clear(blocks: blocks) else { throw .badAddress }
+    guard !media.isReadable(blocks: blocks) else { return bytes.upperBound }
+    var ready = bytes.lowerBound
+    for page in iomap.pages {
+      let next = min(bytes.upperBound, (page + 1) << 12)
+      let start = iomap.block(of: page) << 12 | ready & 4095
+      guard media.recover(bytes: start..<start + (next - ready)) else { break }
+      ready = next
+    }
+    // Of a copy-on-write all pages take the place of the old ones, or none.
+    guard ready == bytes.upperBound || ready > bytes.lowerBound && !iomap.isShared else {
+      throw .badAddress
+    }
+    return ready
   }
 
   /// Zeroes bytes that are part of a page: a hole stays one.

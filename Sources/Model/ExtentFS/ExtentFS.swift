@@ -148,6 +148,9 @@ public final class ExtentFS {
     return mapping
   }
 
+  /// The file's entries and windows if something has asked for them; the inode cache does not learn of the question.
+  public func openMapping(of number: UInt64) -> FileMapping? { inodes[number]?.mapping }
+
   // MARK: State
 
   var options: MountOptions? {

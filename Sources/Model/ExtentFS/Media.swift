@@ -8,6 +8,25 @@ public protocol Media: AnyObject {
   ///
   /// - Returns: false if bad sectors are left.
   func clear(blocks: Range<UInt64>) -> Bool
+
+  /// A write(2) of bytes of one page that may have a bad sector.
+  ///
+  /// - Returns: false if nothing is written.
+  func recover(bytes: Range<UInt64>) -> Bool
+
+  /// Of bytes without a known bad sector, those before one that nobody knows of.
+  func copyable(bytes: Range<UInt64>) -> UInt64
+}
+
+extension Media {
+  /// Whole pages that can be cleared; a good page in any case.
+  public func recover(bytes: Range<UInt64>) -> Bool {
+    let block = bytes.lowerBound >> 12
+    return isReadable(blocks: block..<block + 1)
+      || bytes.lowerBound & 4095 == 0 && bytes.count == 4096 && clear(blocks: block..<block + 1)
+  }
+
+  public func copyable(bytes: Range<UInt64>) -> UInt64 { UInt64(bytes.count) }
 }
 
 /// A device without bad blocks.

@@ -30,10 +30,13 @@ public struct Candidate: Sendable {
   /// In the order of the file's interval tree: by the file offset at which the mapping begins, then by age. Mappings
   /// that never faulted the page are not here.
   public let places: [Place]
+  /// The main thread has ended and others go on: the leader has no address space any more.
+  public let leaderIsGone: Bool
 
-  public init(process: Int, threads: [Thread], places: [Place]) {
+  public init(process: Int, threads: [Thread], places: [Place], leaderIsGone: Bool = false) {
     self.process = process
     self.threads = threads
     self.places = places
+    self.leaderIsGone = leaderIsGone
   }
 }

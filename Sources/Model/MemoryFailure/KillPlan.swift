@@ -6,6 +6,8 @@ public struct KillPlan: Equatable, Sendable {
     case notPresent(process: Int)
     /// Maps it, but is not current and asked for nothing early (`task_early_kill`).
     case notEarly(process: Int)
+    /// Its main thread has ended, so it is passed over, even if it is the one that consumed (inferred, MF-18).
+    case leaderGone(process: Int)
     /// Gets a signal for each of its mappings of the page.
     case signalled(process: Int, thread: Int, code: SignalOrder.Code)
   }
@@ -38,6 +40,10 @@ public struct KillPlan: Equatable, Sendable {
     for candidate in candidates {
       guard !candidate.places.isEmpty else {
         verdicts.append(.notPresent(process: candidate.process))
+        continue
+      }
+      guard !candidate.leaderIsGone else {
+        verdicts.append(.leaderGone(process: candidate.process))
         continue
       }
       let target: Int

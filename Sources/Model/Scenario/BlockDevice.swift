@@ -10,6 +10,8 @@ struct BlockDevice {
   var isBound = true
   /// Its driver went under page-table entries: whoever looks at their page descriptors brings the kernel down.
   var leftEntries = false
+  /// The namespace whose filesystem has its log here.
+  var logOf: Int?
   /// What mkfs put there last.
   var filesystem: ExtentFS?
   var request: FilesystemRequest?
@@ -29,7 +31,7 @@ struct BlockDevice {
 
   mutating func make(_ request: FilesystemRequest, kernel: KernelBehavior) {
     let alignment = UInt64(max(1, request.stripeUnit >> 12))
-    let log = request.logSize.map { UInt64($0) >> 12 }
+    let log = request.logDevice != nil ? 0 : request.logSize.map { UInt64($0) >> 12 }
     var format: Format
     switch request.kind {
     case .xfs:

@@ -21,6 +21,8 @@ public enum CoordinatorOperation: Equatable, Sendable {
   /// `mcear`: one that a load consumed (action required).
   case machineCheckConsumed(Target)
   case softOffline(Target)
+  /// `latent TARGET [BYTES]`: the medium goes bad there, and nobody knows it.
+  case makeLatent(Target, length: Int64)
   case extents(path: String)
   case daxState(path: String)
   case clone(from: String, to: String)

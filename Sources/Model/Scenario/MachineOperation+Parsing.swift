@@ -99,6 +99,10 @@ extension FilesystemRequest {
     while !words.isEmpty {
       let option = try words.next("an option")
       let pair = option.split(separator: "=", maxSplits: 1)
+      if pair.count == 2, pair[0] == "logdev" {
+        logDevice = String(pair[1])
+        continue
+      }
       guard pair.count == 2, let value = Words.number(pair[1]), value >= 0, value < 1 << 40 else {
         throw Words.Failure(expected: "expected NAME=NUMBER, not \"\(option)\"")
       }
@@ -111,7 +115,7 @@ extension FilesystemRequest {
       case "log": logSize = Int(value)
       default:
         throw Words.Failure(
-          expected: "expected reflink, rmapbt, su, bs, agcount or log, not \"\(pair[0])\"")
+          expected: "expected reflink, rmapbt, su, bs, agcount, log or logdev, not \"\(pair[0])\"")
       }
     }
   }

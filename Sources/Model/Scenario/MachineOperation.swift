@@ -59,6 +59,8 @@ public struct FilesystemRequest: Equatable, Sendable {
   public var stripeUnit = 0
   public var allocationGroups: Int?
   public var logSize: Int?
+  /// The device of an external log.
+  public var logDevice: String?
 
   public init(kind: Kind, device: String) {
     self.kind = kind

@@ -104,9 +104,9 @@ extension Simulator {
     case .smaps:
       return smaps(range, process: process)
     case .writeFrom(_, let part):
-      return transfer(base &+ part.offset, part.length, write: false, process: process)
+      return transfer(base &+ part.offset, part.length, write: false, thread: thread)
     case .readInto(_, let part):
-      return transfer(base &+ part.offset, part.length, write: true, process: process)
+      return transfer(base &+ part.offset, part.length, write: true, thread: thread)
     case .synchronize(_, let part):
       let length = UInt64(bitPattern: part.length)
       return outcome(synchronize(base &+ part.offset, length, process: process))
@@ -159,6 +159,9 @@ extension Simulator {
       _ = raise(signal, on: thread)
       return [.bool("ok", false), .bool("faulted", true)]
     }
+    if value == nil, consumes(place, thread: thread) {
+      return [.bool("ok", false), .bool("faulted", true)]
+    }
     guard let value else { return [.ok, .int("value", Int(load(place, of: process)))] }
     store(value, to: place, of: process)
     return [.ok]
@@ -177,11 +180,41 @@ extension Simulator {
         _ = raise(signal, on: thread)
         return [.bool("ok", false), .int("faulted_at", Int(offset))]
       }
+      if !write, consumes(place, thread: thread) {
+        let offset = Int64(bitPattern: start &+ at &- rangeBase(start, process))
+        return [.bool("ok", false), .int("faulted_at", Int(offset))]
+      }
       if write { store(0x5a, to: place, of: process) }
       done += 1
       at += step
     }
     return [.ok, .int("touched", Int(done))]
+  }
+
+  /// A load that meets latent poison is a machine check of its thread (MF-56).
+  private mutating func consumes(_ place: Touch, thread: Int) -> Bool {
+    guard let physical = physical(of: place), isLatent(physical..<physical + 1) else {
+      return false
+    }
+    machineCheck(physical, origin: .consumed(process: threads[thread].process, thread: thread))
+    deliverSignal(to: thread, inAccess: true)
+    return true
+  }
+
+  private func physical(of place: Touch) -> UInt64? {
+    switch place {
+    case .physical(let physical): physical
+    case .block(let namespace, let block, let offset):
+      machine.dataStart(namespace) + block << 12 + UInt64(offset)
+    case .zero, .anonymous, .signal: nil
+    }
+  }
+
+  private func isLatent(_ bytes: Range<UInt64>) -> Bool {
+    guard let region = machine.region(at: bytes.lowerBound) else { return false }
+    let base = machine.regions[region].base
+    return machine.regions[region].media.driver.latent.contains(
+      anyOf: bytes.lowerBound - base..<bytes.upperBound - base)
   }
 
   private func rangeBase(_ address: UInt64, _ process: Int) -> UInt64 {
@@ -193,14 +226,20 @@ extension Simulator {
 
   /// wbuf and rbuf: the kernel reads or writes the mapping for write(2) and read(2).
   private mutating func transfer(
-    _ start: UInt64, _ length: Int64, write: Bool, process: Int
+    _ start: UInt64, _ length: Int64, write: Bool, thread: Int
   ) -> Fields {
+    let process = threads[thread].process
     var done: UInt64 = 0
     let length = UInt64(max(0, length))
     while done < length {
       let address = start &+ done
       guard let place = faultIn(address, write: write, by: process) else { break }
       let count = min(length - done, 4096 - address & 4095)
+      if !write, let physical = physical(of: place), isLatent(physical..<physical + count) {
+        // The copy survives; the call stops there, and the thread is told as if it had loaded the byte.
+        machineCheck(physical, origin: .consumed(process: process, thread: thread))
+        break
+      }
       if write { clear(place, count: count, of: process) }
       done += count
     }

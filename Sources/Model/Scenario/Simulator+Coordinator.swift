@@ -56,6 +56,16 @@ extension Simulator {
         return [.ok]
       }
     case .machineCheckConsumed(let target): return machineCheckConsumed(target)
+    case .makeLatent(let target, let length):
+      return at(target) { simulator, physical in
+        guard let region = simulator.machine.region(at: physical) else {
+          return [.error(.noSuchAddressOrDevice)]
+        }
+        let start = physical - simulator.machine.regions[region].base
+        simulator.machine.regions[region].media.driver.latent.add(
+          bytes: start..<start + UInt64(length))
+        return [.ok]
+      }
     case .extents, .daxState, .clone, .makeFile, .probe:
       return performOnFiles(operation)
     }

@@ -33,6 +33,7 @@ extension Simulator {
       return .failure(.noSuchAddressOrDevice)
     }
     // A device that no step has named yet: nobody can have had its pages.
+    machine.poisonedPages += 1
     note("dax_lock_folio", "nobody has had the page in a page table: EBUSY")
     return .failure(.resourceBusy)
   }
@@ -55,8 +56,12 @@ extension Simulator {
         "no process has had folio \(folio) of \(machine.devices[device].name) in a page table, "
           + "dax_lock_folio finds no mapping: EBUSY, recovery action Failed")
       return .failure(.resourceBusy)
+    case .belongsToDriver: return .failure(.noSuchAddressOrDevice)
     case .handled(let plan):
       explain(plan)
+      // The head of a compound page.
+      machine.regions[machine.devices[device].region].media.flagged.insert(
+        UInt64(folio) << (geometry.alignment.shift - 12))
       if let shift = plan.unmapShift {
         // Entries of a device are of its alignment, so what is unmapped is this folio.
         precondition(shift == geometry.alignment.shift, "a device page of 2^\(shift) bytes")
@@ -104,6 +109,8 @@ extension Simulator {
         note(
           "task_early_kill",
           "\(leader(process)) maps it, is not current and asked for nothing early: left out")
+      case .leaderGone(let process):
+        note("task_early_kill", "process \(process) has no main thread any more: left out")
       case .signalled(let process, let thread, .actionRequired):
         note(
           "kill_proc",
@@ -182,7 +189,13 @@ extension Simulator {
 
   /// A machine check: the page fails, and its sectors are bad blocks from now on.
   mutating func machineCheck(_ physical: UInt64, origin: FailureOrigin) {
-    _ = fail(physical, origin: origin)
+    let result = fail(physical, origin: origin)
+    if case .failure(let errno) = result, errno != .hardwarePoison,
+      errno != .notSupportedOnSocket, case .consumed(_, let thread) = origin
+    {
+      note("kill_me_now", "nobody could be asked about the page: SIGBUS without an address")
+      force(Signal(kind: .kernel, address: 0), on: thread)
+    }
     guard let region = machine.region(at: physical) else { return }
     // The address is told in units of 4 KiB: 1 << MISC.LSB.
     let start = PageSize.base.roundDown(physical) - machine.regions[region].base

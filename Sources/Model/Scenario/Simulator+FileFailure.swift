@@ -21,19 +21,48 @@ extension Simulator {
     guard block < machine.regions[namespace].blockCount else {
       return .failure(.noSuchAddressOrDevice)
     }
+    if let main = machine.blocks[namespace]?.logOf, main == machine.mounted,
+      let filesystem = filesystem(main), filesystem.isHolder
+    {
+      return tell(filesystem, of: block, namespace: namespace, as: .externalLog, origin: origin)
+    }
     guard let filesystem = filesystem(namespace) else {
       note("dax_lock_folio", "no file ever had the page: EBUSY")
       return .failure(.resourceBusy)
     }
-    guard filesystem.isHolder, filesystem.format.hasReverseMap else {
+    guard filesystem.isHolder else {
       note(
         "memory_failure_dev_pagemap",
-        filesystem.isHolder
-          ? "XFS has no reverse map and declines: the generic handler"
-          : "no filesystem is told of the device's failures: the generic handler")
+        "no filesystem is told of the device's failures: the generic handler")
       return failFolio(block, namespace: namespace, filesystem, origin: origin)
     }
-    return failOwners(block, filesystem, origin: origin)
+    return tell(filesystem, of: block, namespace: namespace, as: .data, origin: origin)
+  }
+
+  /// The filesystem is told, and answers.
+  private mutating func tell(
+    _ filesystem: ExtentFS, of block: UInt64, namespace: Int, as part: HolderNotice.Part,
+    origin: FailureOrigin
+  ) -> Result<Void, Errno> {
+    var volume = HolderNotice.Volume(
+      blocks: 0..<machine.regions[namespace].blockCount,
+      groupBlocks: filesystem.format.groupBlocks)
+    volume.part = part
+    volume.hasReverseMap = filesystem.format.hasReverseMap
+    switch HolderNotice(block..<block + 1, on: volume, kernel: kernel) {
+    case .notBorn: return .failure(.ioError)
+    case .outside: return .failure(.noSuchAddressOrDevice)
+    case .ignored: return .success(())
+    case .declined:
+      note(
+        "memory_failure_dev_pagemap", "XFS has no reverse map and declines: the generic handler")
+      return failFolio(block, namespace: namespace, filesystem, origin: origin)
+    case .logLost:
+      note("xfs_dax_notify_logdev_failure", "the log is damaged: shutdown, EFSCORRUPTED")
+      filesystem.shutDown(.corruptOnDisk)
+      return .failure(.structureNeedsCleaning)
+    case .query: return failOwners(block, filesystem, origin: origin)
+    }
   }
 
   // MARK: With a holder
@@ -85,6 +114,7 @@ extension Simulator {
       note("dax_lock_mapping_entry", "inode \(inode) page \(page) has no entry: nothing to do")
       return
     }
+    if !everyone, let first = entry.blocks?.lowerBound { flag(first, filesystem) }
     kill(mapping, page: page, origin: origin, everyone: everyone)
   }
 
@@ -108,11 +138,19 @@ extension Simulator {
       return .failure(.resourceBusy)
     }
     // Where folios of 2 MiB are built the folio's first page is told (MF-02), elsewhere each page has an index (MF-03).
+    flag(filesystem.folios.head(of: block), filesystem)
     kill(mapping, page: file.page, origin: origin, everyone: false)
     return .success(())
   }
 
   // MARK: Both
+
+  /// SetPageHWPoison: on the first page of an entry (N4), or of a folio.
+  private func flag(_ block: UInt64, _ filesystem: ExtentFS) {
+    for (namespace, device) in machine.blocks where device.filesystem === filesystem {
+      machine.regions[namespace].media.flagged.insert(block)
+    }
+  }
 
   /// Collects, unmaps and signals for one page of one file.
   private mutating func kill(
@@ -130,19 +168,28 @@ extension Simulator {
     send(plan.orders)
   }
 
-  /// Every process, as the collection sees it, for a page of a file.
+  /// The processes that map a page of a file, as the collection sees them.
+  ///
+  /// One pass over the file's windows: the kernel looks at every process for every file that owns the page
+  /// (`for_each_process` in `collect_procs_fsdax`), and comes to the same.
   private func candidates(_ mapping: FileMapping, page: UInt64) -> [Candidate] {
-    processes.indices.filter { processes[$0].isAlive }.map { index in
-      let windows = mapping.windows.enumerated()
-        .filter { $0.element.process == index }
-        .sorted { ($0.element.firstPage, $0.offset) < ($1.element.firstPage, $1.offset) }
-      let places = windows.compactMap { _, window -> Candidate.Place? in
-        guard let entry = window.entry(for: page), let address = window.address(of: page),
-          entry.block != nil || kernel.failureCountsEveryEntry
-        else { return nil }
-        return Candidate.Place(address: address, shift: entry.size.shift)
+    typealias Found = (order: (UInt64, Int), place: Candidate.Place?)
+    var found: [Int: [Found]] = [:]
+    for (age, window) in mapping.windows.enumerated() {
+      guard let address = window.address(of: page) else { continue }
+      let entry = window.entry(for: page).flatMap { entry in
+        entry.block != nil || kernel.failureCountsEveryEntry ? entry : nil
       }
-      return Candidate(process: index, threads: policies(of: processes[index]), places: places)
+      found[window.process, default: []].append(
+        (
+          (window.firstPage, age),
+          entry.map { Candidate.Place(address: address, shift: $0.size.shift) }
+        ))
+    }
+    return found.sorted { $0.key < $1.key }.map { process, windows in
+      Candidate(
+        process: process, threads: policies(of: processes[process]),
+        places: windows.sorted { $0.order < $1.order }.compactMap(\.place))
     }
   }
 

@@ -1,3 +1,4 @@
+internal import DaxModel
 internal import ExtentFS
 internal import PmemBase
 internal import SystemPackage
@@ -62,7 +63,7 @@ extension Simulator {
 
   /// pread()
   mutating func readFile(_ path: String, _ part: Part, direct: Bool) -> Fields {
-    if let refusal = refusal(path) { return refusal }
+    if let refusal = refusal(path, .read) { return outcome(refusal) }
     let file: OpenFile
     switch lookup(path) {
     case .failure(let errno): return [.error("open: \(errno.name)")]
@@ -82,7 +83,7 @@ extension Simulator {
 
   /// pwrite() of 0x77 and fsync()
   mutating func writeFile(_ path: String, _ part: Part, direct: Bool) -> Fields {
-    if let refusal = refusal(path) { return refusal }
+    if let refusal = refusal(path, .write) { return outcome(refusal) }
     let file: OpenFile
     switch lookup(path) {
     case .failure(let errno): return [.error("open: \(errno.name)")]
@@ -113,9 +114,17 @@ extension Simulator {
     }
   }
 
-  /// A device node has neither read nor write (DD-12).
-  private mutating func refusal(_ path: String) -> Fields? {
-    isDevice(path) ? [.error(.invalidArgument)] : nil
+  /// What a device node says to a call on it (DD-12); nil for a path that is none.
+  private mutating func refusal(
+    _ path: String, _ call: DeviceDaxRules.Call
+  ) -> Result<Void, Errno>? {
+    guard isDevice(path) else { return nil }
+    do throws(Errno) {
+      _ = try DeviceDaxRules.answer(call)
+      return .success(())
+    } catch {
+      return .failure(error)
+    }
   }
 
   private mutating func isDevice(_ path: String) -> Bool {
@@ -123,7 +132,7 @@ extension Simulator {
   }
 
   mutating func truncateFile(_ path: String, to length: Int64) -> Result<Void, Errno> {
-    if isDevice(path) { return .failure(.invalidArgument) }
+    if let refusal = refusal(path, .truncate) { return refusal }
     guard length >= 0 else { return .failure(.invalidArgument) }
     return lookup(path).flatMap { file in
       with(file) { (filesystem) throws(Errno) in
@@ -135,7 +144,7 @@ extension Simulator {
   mutating func allocateFile(
     _ path: String, _ mode: AllocationMode, _ part: Part
   ) -> Result<Void, Errno> {
-    if isDevice(path) { return .failure(.operationNotSupportedByDevice) }
+    if let refusal = refusal(path, .allocate) { return refusal }
     guard case .success(let file) = lookup(path) else { return .failure(.badFileDescriptor) }
     guard part.offset >= 0, part.length > 0 else { return .failure(.invalidArgument) }
     return with(file) { (filesystem) throws(Errno) in

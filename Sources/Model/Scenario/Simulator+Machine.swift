@@ -111,6 +111,7 @@ extension Simulator {
       return CommandResult(output: "enabled 0 namespaces\n")
     }
     machine.devices[device].state = .gone
+    machine.regions[namespace].media.flagged = []
     _ = machine.addDevice(namespace)
     return CommandResult(output: "enabled 1 namespace\n")
   }
@@ -144,6 +145,16 @@ extension Simulator {
     guard let (namespace, isPartition) = block(request.device),
       machine.blocks[namespace]?.isBound == true, machine.mounted != namespace
     else { return CommandResult(status: 1) }
+    for other in machine.blocks.keys where machine.blocks[other]?.logOf == namespace {
+      machine.blocks[other]?.logOf = nil
+    }
+    if let log = request.logDevice {
+      guard request.kind == .xfs, let (place, _) = block(log), place != namespace,
+        machine.blocks[place]?.isBound == true, machine.mounted != place
+      else { return CommandResult(status: 1) }
+      machine.blocks[place]?.logOf = namespace
+      machine.blocks[place]?.filesystem = nil
+    }
     var request = request
     if isPartition { request.device = "/dev/\(machine.regions[namespace].device)p1" }
     let kernel = kernel
@@ -156,6 +167,11 @@ extension Simulator {
     guard machine.mounted == nil, let (namespace, isPartition) = block(device),
       let block = machine.blocks[namespace], block.isBound, let filesystem = block.filesystem
     else { return CommandResult(status: 1, output: "mount failed\n") }
+    // XFS finds an external log only where it is told to look.
+    let logs = options.compactMap { $0.hasPrefix("logdev=") ? $0.dropFirst("logdev=".count) : nil }
+    guard block.request?.logDevice == logs.last.map(String.init) else {
+      return CommandResult(status: 32, output: "mount failed\n")
+    }
     var dax = MountOptions.Dax.inode
     for option in options {
       switch option {
@@ -206,6 +222,7 @@ extension Simulator {
     addBlock(namespace)
     if machine.blocks[namespace]?.isBound == false {
       machine.blocks[namespace]?.enable()
+      machine.regions[namespace].media.flagged = []
     }
     return CommandResult(output: "enabled 1 namespace\n")
   }

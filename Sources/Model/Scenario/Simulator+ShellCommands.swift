@@ -217,6 +217,7 @@ extension Simulator {
       let option = word.drop { $0 == "-" }
       let pair = (word.hasPrefix("-") && option.count > 1 ? option.dropFirst() : option)
         .split(separator: "=", maxSplits: 1)
+      if pair.count == 2, pair[0] == "logdev" { request.logDevice = String(pair[1]) }
       guard pair.count == 2, let value = Self.size(pair[1]) else { continue }
       switch pair[0] {
       case "reflink": request.reflink = value != 0

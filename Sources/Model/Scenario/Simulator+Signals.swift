@@ -4,6 +4,7 @@ internal import MemoryFailure
 extension Simulator {
   /// Sends what memory failure handling decided.
   mutating func send(_ orders: [SignalOrder]) {
+    sentSignals += orders.count
     for order in orders {
       let kind: Signal.Kind = order.code == .actionRequired ? .actionRequired : .actionOptional
       let signal = Signal(kind: kind, address: order.address, shift: order.shift)

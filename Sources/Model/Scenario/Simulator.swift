@@ -18,13 +18,15 @@ public struct Simulator {
   var adviceInProgress = false
   /// How deep `sh -c` is nested.
   var nesting = 0
+  /// Signals that memory failure handling has sent, those too that were dropped because one waited.
+  var sentSignals = 0
   /// Why the machine stopped.
   var stopped: String?
 
   /// What was decided, and by which rule; nil unless somebody wants to read it.
   let log: JournalLog?
 
-  private init(_ scenario: Scenario, kernel: KernelBehavior, named name: String, explained: Bool) {
+  init(_ scenario: Scenario, kernel: KernelBehavior, named name: String, explained: Bool) {
     self.scenario = scenario
     kernelName = name
     machine = Machine(kernel: kernel)
@@ -55,33 +57,7 @@ public struct Simulator {
   private mutating func run() -> Row {
     var steps: [JSONValue] = []
     for line in scenario.lines {
-      var text = line.text
-      var step = line.step
-      if step == nil {
-        let variables = machine.variables
-        text = Variables.expand(line.text) { variables[$0] ?? "" } ?? line.text
-        step = try? Step(parsing: text)
-      }
-      log?.journal.begin(line: line.number, text: text)
-      guard let step else {
-        // Only what a variable holds can make it so.
-        steps.append(.object([.step(text), .error("not in the language")]))
-        continue
-      }
-      var fields = [JSONValue.Member.step(text)]
-      let shows: Bool
-      switch step {
-      case .actor(let actor, let operation):
-        fields += perform(operation, by: actor)
-        shows = true
-      case .coordinator(let operation):
-        let result = perform(operation, own: line.own)
-        fields += result ?? []
-        shows = result != nil
-      }
-      if stopped != nil { break }
-      deliverSignals()
-      if shows { steps.append(.object(fields)) }
+      if let step = perform(line) { steps.append(step) }
       if let stopped {
         note("panic", stopped)
         break
@@ -90,6 +66,28 @@ public struct Simulator {
     return Row(
       name: scenario.name, kernel: kernelName, group: scenario.group, steps: steps,
       stopped: stopped, given: stopped == nil ? [] : scenario.lines.map(\.text))
+  }
+
+  /// Carries out one line; nil for one that does not show in the row, or after which the machine has stopped.
+  mutating func perform(_ line: Scenario.Line) -> JSONValue? {
+    var text = line.text
+    var step = line.step
+    if step == nil {
+      let variables = machine.variables
+      text = Variables.expand(line.text) { variables[$0] ?? "" } ?? line.text
+      step = try? Step(parsing: text)
+    }
+    log?.journal.begin(line: line.number, text: text)
+    // Only what a variable holds can make it so.
+    guard let step else { return .object([.step(text), .error("not in the language")]) }
+    var fields: Fields?
+    switch step {
+    case .actor(let actor, let operation): fields = perform(operation, by: actor)
+    case .coordinator(let operation): fields = perform(operation, own: line.own)
+    }
+    guard stopped == nil else { return nil }
+    deliverSignals()
+    return fields.map { .object([.step(text)] + $0) }
   }
 
   /// The machine stops here; nothing after it happens.

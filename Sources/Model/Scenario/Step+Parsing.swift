@@ -181,6 +181,13 @@ extension CoordinatorOperation {
     case "mce": self = .machineCheck(try words.target())
     case "mcear": self = .machineCheckConsumed(try words.target())
     case "softoff": self = .softOffline(try words.target())
+    case "latent":
+      let target = try words.target()
+      let length = words.isEmpty ? 512 : try words.number("a length")
+      guard length > 0, length <= 1 << 30 else {
+        throw Words.Failure(expected: "expected a length of at most 1 GiB, not \(length)")
+      }
+      self = .makeLatent(target, length: length)
     case "fiemap": self = .extents(path: try words.next("a path"))
     case "statxdax": self = .daxState(path: try words.next("a path"))
     case "reflink":
