@@ -8,7 +8,7 @@ from pathlib import Path
 
 import fetch as fetching
 import scenarios
-from places import KERNELS, REFERENCE, SCENARIOS, Unavailable
+from places import BUILD, KERNELS, REFERENCE, SCENARIOS, Unavailable
 
 
 def say(text):
@@ -50,6 +50,22 @@ def compare(arguments):
     return comparing.compare(arguments.kernel or KERNELS, wanted, say, arguments.keep)
 
 
+def random(arguments):
+    import random_run
+    bad = 0
+    for kernel in arguments.kernel or KERNELS:
+        outcome = random_run.run(kernel, arguments.seed, arguments.count, say, arguments.begin)
+        unexplained = [f for f in outcome.unexplained if not f.because]
+        bad += len(unexplained)
+        for found in unexplained:
+            path = random_run.keep(found, Path(arguments.keep))
+            print(f'{path}: {len(found.scenario.lines)} steps; {found.why[0]}')
+        print(f'{kernel}: seed {arguments.seed}: {outcome.run} scenarios, {outcome.agreed} agree, '
+              f'{len(outcome.unstable)} did not happen again, {len(outcome.explained)} explained, '
+              f'{len(unexplained)} unexplained', flush=True)
+    return 1 if bad else 0
+
+
 def parser():
     top = argparse.ArgumentParser(prog='scripts/oracle', description='Real kernels under QEMU as the measure of softdax. '
                                   'docs/oracle.md is the manual.')
@@ -69,6 +85,11 @@ def parser():
     sub = command('compare', compare, 'Scenarios in the guest, in the model and as recorded, side by side.')
     sub.add_argument('scenario', nargs='*', help='as for run')
     sub.add_argument('--keep', metavar='FILE', help="the guest's rows go there too")
+    sub = command('random', random, 'Random scenarios in the guest and in the model; disagreements are shrunk and kept as files.')
+    sub.add_argument('--seed', default='1')
+    sub.add_argument('--count', type=int, default=100)
+    sub.add_argument('--begin', type=int, default=0, help='number of the first one')
+    sub.add_argument('--keep', metavar='FOLDER', default=str(BUILD / 'oracle' / 'found'))
     return top
 
 

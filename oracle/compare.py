@@ -5,6 +5,7 @@ import json
 import collect
 import rows
 import simulate
+from explained import explanation
 from places import TRUTH
 
 WIDTH = 34
@@ -15,13 +16,16 @@ def recorded():
     return {(row['name'], '.'.join(rows.judge.version(row['kernel']))): row for row in rows.load(TRUTH)}
 
 
-def verdict(truth, row):
-    """"agrees", "not measured", or what differs first."""
+def verdict(kernel, scenario, truth, row):
+    """"agrees", "not measured", "unstable", "explained" or "differs", and what differs or why."""
     if truth is None or row is None:
         return 'not measured', []
     if truth.get('unstable') and (truth.get('guest_died') or any('panicked' in u for u in truth['unstable'])):
         return 'unstable', []
     why = rows.differences(truth, row)
+    because = explanation(kernel, scenario, why) if why else ''
+    if because:
+        return 'explained', [because]
     return ('differs' if why else 'agrees'), why
 
 
@@ -51,10 +55,10 @@ def compare(kernels, wanted, say, keep=None):
                 continue
             row = guest.get(scenario.name)
             known = truth.get((scenario.name, kernel))
-            first, why_first = verdict(known, row)
+            first, why_first = verdict(kernel, scenario, known, row)
             if known and known.get('unstable'):
                 row = {**row, 'unstable': known['unstable']}
-            second, why_second = verdict(row, model.get(scenario.name))
+            second, why_second = verdict(kernel, scenario, row, model.get(scenario.name))
             for column, word in [('recorded', first), ('model', second)]:
                 sums[column, word] = sums.get((column, word), 0) + 1
             if first == 'agrees' and second == 'agrees':

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations of actors that ask the machine about their own pages, or have them fail. */
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,8 +28,9 @@ static void fail_page(struct call *call)
 
 	if (!asked(call, &page))
 		return;
+	/* Frame 0, which an absent page seems to have, is the kernel's: EBUSY the first time, and another answer later. */
 	frame = page.frame;
-	error = machine->fail(page.frame * 4096);
+	error = page.present ? machine->fail(page.frame * 4096) : EBUSY;
 	if (error)
 		answer(call, "\"err\":\"%s\",\"_pfn\":\"0x%llx\"", error_name(error), frame);
 	else

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The coordinator's side of the actors: starting, asking, noticing that they ended, telling their signals. */
+#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,49 @@ void peers_reap(void)
 				snprintf(peer->end, sizeof peer->end, "exit %d", WEXITSTATUS(status));
 			peer->alive = false;
 		}
+	}
+}
+
+/* Whether every thread of the process sleeps: none has a signal to take, then. */
+static bool sleeps(pid_t process)
+{
+	char path[64], line[512];
+	bool all = true;
+	struct dirent *entry;
+	DIR *tasks;
+
+	snprintf(path, sizeof path, "/proc/%d/task", process);
+	tasks = opendir(path);
+	while (tasks && (entry = readdir(tasks))) {
+		char name[340], *state;
+		FILE *file;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(name, sizeof name, "%s/%s/stat", path, entry->d_name);
+		file = fopen(name, "r");
+		if (!file)
+			continue;
+		state = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+		all &= !state || state[2] == 'S';
+		fclose(file);
+	}
+	if (tasks)
+		closedir(tasks);
+	return all;
+}
+
+void peers_settle(void)
+{
+	for (int waited = 0; waited < 500; waited += 10) {
+		bool all = true;
+
+		usleep(10000);
+		peers_reap();
+		for (int i = 0; i < ACTORS; i++)
+			all &= !peers[i].alive || sleeps(records[i].process);
+		if (all)
+			return;
 	}
 }
 

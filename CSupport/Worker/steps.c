@@ -220,14 +220,13 @@ static void step_probe(struct text *row, const char *folder)
 	put(row, ",\"shutdown\":%s", created == EIO || written == EIO || synced == EIO ? "true" : "false");
 }
 
-/* Waits for signals, then asks every actor, so that its handler has run; says how each is. */
+/* Waits until signals are taken, then asks every actor, so that its handler has run; says how each is. */
 static void step_sync(struct text *row, const char *arguments)
 {
 	const char *comma = "";
 
 	(void)arguments;
-	usleep(150000);
-	peers_reap();
+	peers_settle();
 	put(row, ",\"actors\":{");
 	for (int i = 0; i < ACTORS; i++) {
 		char ignored[ANSWER];

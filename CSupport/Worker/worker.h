@@ -130,6 +130,8 @@ bool peer_lives(int actor);
 const char *peer_end(int actor);
 /* Notes every process that ended. */
 void peers_reap(void);
+/* Waits until every actor sleeps or is gone, half a second at most: what could be signalled is, then. */
+void peers_settle(void);
 enum ask_result peer_ask(int actor, const char *line, char *answer, size_t size, int milliseconds);
 /* The signals of the actor that were not told yet, as a member "signals". */
 void put_signals(struct text *row, int actor);
