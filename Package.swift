@@ -81,7 +81,7 @@ let package = Package(
         "LinuxSys", "PmemBase", system,
         .target(name: "CNdctl", condition: .when(traits: ["RealDevices"])),
       ]),
-    room("NvdimmBus", on: "Engine", ["LinuxSys", "PmemBase", system]),
+    room("NvdimmBus", on: "Engine", ["LinuxSys", "MemoryFailure", "PmemBase", system]),
     room(
       "FaultEngine", on: "Engine",
       ["DaxModel", "PageModel", "PmemBase", "Medium", "Latency", "LinuxSys", system]),
@@ -117,7 +117,7 @@ let package = Package(
       "ExtentFSTests",
       ["ExtentFS", "OwnerIndex", "DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
     tests("LatencyTests", ["Latency", "PmemBase"]),
-    tests("NvdimmBusTests", ["NvdimmBus", "PmemBase", "TestSupport"]),
+    tests("NvdimmBusTests", ["NvdimmBus", "LinuxSys", "PmemBase", "TestSupport", system]),
     tests("MediumTests", ["Medium", "LinuxSys", "PmemBase", "TestSupport", system]),
     tests(
       "FaultEngineTests",
