@@ -82,7 +82,7 @@ let package = Package(
         .target(name: "CNdctl", condition: .when(traits: ["RealDevices"])),
       ]),
     room("HostFilesystem", on: "Engine", ["LinuxSys", system]),
-    room("NvdimmBus", on: "Engine", ["LinuxSys", "PmemBase", system]),
+    room("NvdimmBus", on: "Engine", ["LinuxSys", "MemoryFailure", "PmemBase", system]),
     room(
       "FaultEngine", on: "Engine",
       ["DaxModel", "PageModel", "PmemBase", "Medium", "Latency", "LinuxSys", system]),
@@ -124,7 +124,7 @@ let package = Package(
       ["ExtentFS", "OwnerIndex", "DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
     tests("HostFilesystemTests", ["HostFilesystem", "LinuxSys", "TestSupport", system]),
     tests("LatencyTests", ["Latency", "PmemBase"]),
-    tests("NvdimmBusTests", ["NvdimmBus", "PmemBase", "TestSupport"]),
+    tests("NvdimmBusTests", ["NvdimmBus", "LinuxSys", "PmemBase", "TestSupport", system]),
     tests("MediumTests", ["Medium", "LinuxSys", "PmemBase", "TestSupport", system]),
     tests(
       "FaultEngineTests",

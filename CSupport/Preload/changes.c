@@ -123,8 +123,9 @@ SD_EXPORT int truncate(const char *path, off_t length)
 	switch (place.where) {
 	case SD_AT_NODE:
 		return fail(EINVAL);
-	case SD_IN_TREE:
-		return fail(EACCES);
+	case SD_IN_TREE:;
+		int flags = sd_attribute_flags(&place, O_WRONLY);
+		return flags < 0 ? fail(-flags) : 0;
 	case SD_ELSEWHERE:
 		break;
 	}

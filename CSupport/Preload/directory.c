@@ -136,11 +136,24 @@ static bool is_node(const char *name)
 	return false;
 }
 
+/* Not while its device is disabled. */
+static bool is_there(const struct sd_table_entry *entry)
+{
+	struct stat facts;
+	int error = errno;
+	bool there = lstat(entry->path, &facts) == 0;
+
+	errno = error;
+	return there;
+}
+
 static struct dirent64 *next_node(struct merged *merged)
 {
 	uint32_t count;
 	const struct sd_table_entry *entries = sd_entries(&count);
 
+	while (merged->node < count && !is_there(&entries[merged->node]))
+		merged->node++;
 	if (merged->node >= count)
 		return NULL;
 	const struct sd_table_entry *entry = &entries[merged->node++];

@@ -68,6 +68,7 @@ void sd_fork_child(void)
 	struct sd_window_entry window;
 	uint64_t token = 0;
 
+	sd_stdout_after_fork();
 	sd_requests_after_fork();
 	sd_windows_after_fork();
 	sd_agent_after_fork();

@@ -3,9 +3,9 @@
  * open.c - every way to get a descriptor or a stream from a path.
  *
  * A node's file is opened as the character device would be: created and truncated never, O_DIRECT refused because the driver
- * has none. An attribute of the session's /sys is only ever opened for reading: the tree is shared and the server's. What the
- * host has in /sys/bus/dax and /sys/bus/nd beside it is for reading too: what is meant for emulated devices must not reach
- * its drivers.
+ * has none. An attribute of the session's /sys is opened if its mode allows it, but what is written goes to the server
+ * (attribute.c). What the host has in /sys/bus/dax and /sys/bus/nd beside it is for reading: what is meant for emulated
+ * devices must not reach its drivers.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -17,8 +17,16 @@
 #include <unistd.h>
 
 #include "paths.h"
+#include "raw.h"
 
 bool sd_descriptors_shown;
+
+static bool is_attribute(int descriptor)
+{
+	struct stat facts;
+
+	return SD_RAW2(SYS_fstat, descriptor, &facts) == 0 && sd_is_attribute(descriptor, &facts);
+}
 
 /* A process that exec made, or that was given descriptors: are there nodes among those it starts with? Those that
  * are usually there are tried; a program that gets one by another way is found when it opens or receives. */
@@ -27,7 +35,7 @@ void sd_note_descriptors(void)
 	if (sd_descriptors_shown || !sd_directory())
 		return;
 	for (int descriptor = 0; descriptor < 64 && !sd_descriptors_shown; descriptor++)
-		if (sd_entry_of_descriptor(descriptor))
+		if (sd_entry_of_descriptor(descriptor) || is_attribute(descriptor))
 			sd_descriptors_shown = true;
 }
 
@@ -35,6 +43,14 @@ void sd_note_descriptors(void)
 static bool is_host_driver(const struct sd_place *place)
 {
 	return place->shown && (strncmp(place->shown, "/sys/bus/dax/", 13) == 0 || strncmp(place->shown, "/sys/bus/nd/", 12) == 0);
+}
+
+/* The server says so by the sticky bit of the node's file. */
+static bool is_without_driver(const struct sd_place *place)
+{
+	struct stat facts;
+
+	return SD_RAW4(SYS_newfstatat, place->at, place->path, &facts, 0) == 0 && (facts.st_mode & S_ISVTX);
 }
 
 /* Changes `flags` to what the file behind `place` is opened with; -1 and errno if the device or kernfs refuses. */
@@ -57,6 +73,10 @@ static int allow(const struct sd_place *place, int *flags)
 			errno = EINVAL;
 			return -1;
 		}
+		if (!(*flags & O_PATH) && is_without_driver(place)) {
+			errno = ENXIO;
+			return -1;
+		}
 		if ((*flags & O_TMPFILE) != O_TMPFILE)
 			*flags &= ~(O_CREAT | O_EXCL | O_TRUNC);
 		return 0;
@@ -67,14 +87,14 @@ static int allow(const struct sd_place *place, int *flags)
 			errno = EEXIST;
 			return -1;
 		}
-		if ((*flags & O_ACCMODE) == O_WRONLY) {
-			errno = EACCES;
+		if ((*flags & O_TMPFILE) == O_TMPFILE)
+			return 0;
+		int changed = sd_attribute_flags(place, *flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_DIRECT));
+		if (changed < 0) {
+			errno = -changed;
 			return -1;
 		}
-		if ((*flags & O_TMPFILE) != O_TMPFILE)
-			*flags &= ~(O_CREAT | O_EXCL | O_TRUNC | O_DIRECT);
-		if (!(*flags & O_DIRECTORY))
-			*flags = (*flags & ~O_ACCMODE) | O_RDONLY;
+		*flags = changed;
 		return 0;
 	}
 	return 0;
@@ -175,15 +195,18 @@ SD_EXPORT int __open64_2(const char *path, int flags)
 
 /* ------------------------------------------------------------------ streams */
 
+static bool writes(const char *mode)
+{
+	return mode[0] != 'r' || strchr(mode, '+');
+}
+
 /* The mode to open `place` with, in `text`; NULL and errno if refused. What a stream writes goes past every hook, so a
- * stream on a node or an attribute is for reading whatever was asked; writing fails with EBADF. */
+ * stream on a node is for reading whatever was asked; writing fails with EBADF. */
 static const char *stream_mode(const struct sd_place *place, const char *mode, char text[8])
 {
-	bool writes = mode[0] != 'r' || strchr(mode, '+');
-
-	if (place->where == SD_ELSEWHERE && !(writes && is_host_driver(place)))
+	if (place->where == SD_ELSEWHERE && !(writes(mode) && is_host_driver(place)))
 		return mode;
-	if (place->where == SD_ELSEWHERE || (place->where == SD_IN_TREE && mode[0] != 'r')) {
+	if (place->where == SD_ELSEWHERE || (place->where == SD_IN_TREE && writes(mode))) {
 		errno = EACCES;
 		return NULL;
 	}
@@ -194,6 +217,19 @@ static const char *stream_mode(const struct sd_place *place, const char *mode, c
 	sd_descriptors_shown |= place->where == SD_AT_NODE;
 	strcpy(text, strchr(mode, 'e') ? "re" : "r");
 	return text;
+}
+
+/* A stream on an attribute that is to be written. */
+static FILE *write_stream(const struct sd_place *place, const char *mode)
+{
+	int flags = (strchr(mode, '+') ? O_RDWR : O_WRONLY) | (strchr(mode, 'e') ? O_CLOEXEC : 0) |
+		    (mode[0] == 'w' && strchr(mode, 'x') ? O_CREAT | O_EXCL : 0);
+	int descriptor = allow(place, &flags) == 0 ? SD_NEXT(openat)(place->at, place->path, flags) : -1;
+	FILE *stream = descriptor >= 0 ? sd_attribute_stream(descriptor, mode) : NULL;
+
+	if (!stream && descriptor >= 0)
+		SD_NEXT(close)(descriptor);
+	return stream;
 }
 
 SD_EXPORT FILE *fopen(const char *restrict path, const char *restrict mode)
@@ -209,6 +245,8 @@ SD_EXPORT FILE *fopen(const char *restrict path, const char *restrict mode)
 	} else {
 		sd_find(&place, AT_FDCWD, path, true);
 	}
+	if (place.where == SD_IN_TREE && writes(mode))
+		return write_stream(&place, mode);
 	return (mode = stream_mode(&place, mode, text)) ? SD_NEXT(fopen)(place.path, mode) : NULL;
 }
 

@@ -10,6 +10,10 @@
 #include "preload.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+
+struct iovec;
+struct stat;
 
 /* ------------------------------------------------------------------ table.c, beyond preload.h */
 
@@ -142,6 +146,39 @@ static inline const struct sd_table_entry *sd_entry_of_io(int descriptor)
 
 /* To be called when this process may have inherited or received descriptors. */
 void sd_note_descriptors(void);
+
+/* ------------------------------------------------------------------ attribute.c */
+
+/* The flags to open a file of the session's /sys with, or -errno if kernfs would refuse. */
+int sd_attribute_flags(const struct sd_place *place, int flags);
+
+/* Whether a descriptor, with its facts, is that of an attribute opened for writing. */
+bool sd_is_attribute(int descriptor, const struct stat *facts);
+bool sd_is_written_attribute(int descriptor);
+
+/* Writes to the attribute with these facts: how many bytes, or -errno. */
+long sd_write_attribute(const struct stat *facts, const struct iovec *vector, size_t count);
+
+/* ------------------------------------------------------------------ control.c */
+
+/* ioctl() of a control device: its result or -errno. */
+long sd_control(int descriptor, unsigned long request, uintptr_t argument);
+
+/* ------------------------------------------------------------------ descriptors.c */
+
+/* Reads the caller's memory as the kernel does: false where that would fail with EFAULT. */
+bool sd_peek(void *copy, const void *from, size_t size);
+
+/* ------------------------------------------------------------------ stream.c */
+
+/* A stream that owns the descriptor of an attribute opened for writing; NULL and errno. */
+FILE *sd_attribute_stream(int descriptor, const char *mode);
+
+/* To be called before and after another file has become standard output; the second also when the shim is loaded. */
+void sd_stdout_flush(void);
+void sd_stdout_follow(void);
+/* To be called when this is a new process. */
+void sd_stdout_after_fork(void);
 
 /* ------------------------------------------------------------------ standard.c */
 

@@ -21,7 +21,7 @@ static int shown(int result, struct stat *facts)
 	if (result != 0 || !S_ISREG(facts->st_mode))
 		return result;
 	if ((entry = sd_entry_of_identity(facts->st_dev, facts->st_ino))) {
-		facts->st_mode = S_IFCHR | (facts->st_mode & 07777);
+		facts->st_mode = S_IFCHR | (facts->st_mode & 06777);
 		facts->st_rdev = makedev(entry->major, entry->minor);
 		facts->st_size = 0;
 		facts->st_blocks = 0;
@@ -134,7 +134,7 @@ SD_EXPORT int statx(int at, const char *restrict path, int flags, unsigned mask,
 	if (result != 0)
 		return result;
 	if ((entry = sd_entry_of_identity(makedev(facts->stx_dev_major, facts->stx_dev_minor), facts->stx_ino))) {
-		facts->stx_mode = (uint16_t)(S_IFCHR | (facts->stx_mode & 07777));
+		facts->stx_mode = (uint16_t)(S_IFCHR | (facts->stx_mode & 06777));
 		facts->stx_rdev_major = entry->major;
 		facts->stx_rdev_minor = entry->minor;
 		facts->stx_size = 0;

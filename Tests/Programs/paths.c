@@ -300,6 +300,8 @@ static void attributes(void)
 	CHECK(reads(file, line));
 	FAILS(write(file, "1\n", 2), EBADF);
 	close(file);
+	FAILS(open(path, O_RDWR), EACCES);
+	CHECK(!fopen(path, "r+") && errno == EACCES);
 	FAILS(truncate(path, 0), EACCES);
 	FAILS(unlink(path), EPERM);
 	snprintf(path, sizeof path, "%s/none", by_bus);

@@ -28,6 +28,10 @@ enum Example {
       header: Codec.header(SD_CHANGED), error: -22, reserved: 0, address: 2, length: 3)
     let populate = sd_populate(
       header: Codec.header(SD_POPULATE), token: 1, address: 2, length: 3)
+    let write = sd_write_attribute(
+      header: Codec.header(SD_WRITE_ATTRIBUTE), node_dev: 1, node_ino: 2, length: 3, reserved: 0)
+    let control = sd_control(
+      header: Codec.header(SD_CONTROL), request: .max, access: 2, length: 4)
     let done = sd_done(header: Codec.header(SD_DONE), error: -5, reserved: 0)
     let asked: [Request] = [
       .getServer, .getDevice(3), .getPages(device: 1, first: 2, count: 3),
@@ -61,6 +65,14 @@ enum Example {
       (
         Codec.bytes(of: populate),
         "\(Request.populate(Request.Populate(token: 1, address: 2, length: 3)))"
+      ),
+      (
+        Codec.bytes(of: write) + [4, 5, 6],
+        "\(Request.writeAttribute(Request.WriteAttribute(fileDevice: 1, fileInode: 2, bytes: [4, 5, 6])))"
+      ),
+      (
+        Codec.bytes(of: control) + [5, 6, 7, 8],
+        "\(Request.control(Request.Control(request: .max, access: 2, envelope: [5, 6, 7, 8])))"
       ),
       (Codec.bytes(of: done), "\(Request.done(error: -5))"),
     ] + asked.map { (try! $0.encoded, "\($0)") }

@@ -81,6 +81,16 @@ internal import Testing
       ]
       for head in heads { #expect(!decode(head)) }
     }
+    for count in [4097, 8193, .max] as [UInt32] {
+      let write = sd_write_attribute(
+        header: Codec.header(SD_WRITE_ATTRIBUTE), node_dev: 0, node_ino: 0, length: count,
+        reserved: 0)
+      let control = sd_control(
+        header: Codec.header(SD_CONTROL), request: 0, access: 0, length: count)
+      let room = Array(repeating: UInt8(0), count: Int(min(count, 9000)))
+      #expect(!decode(Codec.bytes(of: write) + room))
+      if count > 8192 { #expect(!decode(Codec.bytes(of: control) + room)) }
+    }
     let many = Codec.bytes(
       of: sd_latency_reply(
         header: Codec.header(SD_LATENCY), count: 513, next: 0, maximum: 0, minimum: 0))

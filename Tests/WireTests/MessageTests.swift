@@ -26,6 +26,9 @@ internal import Testing
     #expect(size(sd_change_plan.self) == [48, 48])
     #expect(size(sd_changed.self) == [32, 32])
     #expect(size(sd_populate.self) == [32, 32])
+    #expect(size(sd_write_attribute.self) == [32, 32])
+    #expect(size(sd_control.self) == [24, 24])
+    #expect(size(sd_controlled.self) == [16, 16])
     #expect(size(sd_bucket_count.self) == [16, 16])
     #expect(size(sd_server.self) == [160, 160])
     #expect(size(sd_get_device.self) == [16, 16])
@@ -134,6 +137,16 @@ internal import Testing
     #expect(insert.header.type == UInt16(SD_INSERT.rawValue))
     #expect([insert.address, insert.length, insert.offset] == [1, 2, 3])
     #expect([insert.device, insert.protection, insert.beyond] == [4, 5, 1])
+
+    for kept in [0, 3, Int(SD_ENVELOPE_MOST)] {
+      let bytes = Reply.controlled(result: -25, bytes: Array(repeating: 7, count: kept)).encoded
+      #expect(bytes.count == 16 + Int(SD_ENVELOPE_MOST), "the shim's answer is of one size")
+      let controlled = try #require(Codec.value(sd_controlled.self, in: bytes[...]))
+      #expect(controlled.header.type == UInt16(SD_CONTROLLED.rawValue))
+      #expect(controlled.result == -25)
+      #expect(controlled.length == UInt32(kept))
+      #expect(bytes[16...].prefix { $0 == 7 }.count == kept)
+    }
   }
 
   // MARK: Tools, both ways

@@ -17,6 +17,7 @@
  *             Its end of file is the death (or exec) of the process: everything it held goes back.
  *   request   SD_MAP, SD_CHANGE, SD_ADOPT, SD_POPULATE: from the thread that called mmap() and the like; a fresh
  *             connection for each call, so that fork, vfork and close_range() find nothing to tear.
+ *             Likewise SD_WRITE_ATTRIBUTE, from the thread that called write(), and SD_CONTROL, from the one that called ioctl().
  *   tool      SD_GET_*: any number of questions on one connection.
  */
 #ifndef SOFTDAX_WIRE_H
@@ -64,6 +65,10 @@ enum sd_type {
 	SD_PAGES = 69,
 	SD_GET_LATENCY = 70, /* struct sd_get_latency; reply SD_LATENCY, more while next != 0 */
 	SD_LATENCY = 71,
+
+	SD_WRITE_ATTRIBUTE = 96, /* struct sd_write_attribute; reply SD_DONE */
+	SD_CONTROL = 97,	 /* struct sd_control */
+	SD_CONTROLLED = 98,	 /* reply: struct sd_controlled */
 };
 
 struct sd_header {
@@ -240,6 +245,35 @@ struct sd_populate {
 	uint64_t length;
 };
 
+/* ------------------------------------------------------------------ the bus */
+
+#define SD_ATTRIBUTE_MOST 4096u /* bytes that one write() to an attribute takes: a page, as in sysfs */
+#define SD_ENVELOPE_MOST 8192u	/* bytes of an ioctl()'s struct that are passed on */
+
+struct sd_write_attribute {
+	struct sd_header header;
+	uint64_t node_dev; /* st_dev and st_ino of the attribute's file */
+	uint64_t node_ino;
+	uint32_t length; /* at most SD_ATTRIBUTE_MOST */
+	uint32_t reserved;
+	/* then length bytes */
+};
+
+struct sd_control { /* ioctl() of SD_NODE_NDCTL */
+	struct sd_header header;
+	uint64_t request; /* the second argument */
+	uint32_t access;  /* the descriptor's O_ACCMODE */
+	uint32_t length;  /* at most SD_ENVELOPE_MOST: what could be read where the third argument points */
+	/* then length bytes */
+};
+
+struct sd_controlled {
+	struct sd_header header;
+	int32_t result;	 /* what ioctl() returns, or -errno */
+	uint32_t length; /* bytes to write back */
+	/* then SD_ENVELOPE_MOST bytes, of which length count */
+};
+
 /* ------------------------------------------------------------------ latencies, on the wire */
 
 /* Bucket index of a value in ns: see Latency/BucketScale.swift and sd_bucket() in CSoftdax. */
@@ -365,6 +399,9 @@ SD_ASSERT_SIZE(sd_change, 64);
 SD_ASSERT_SIZE(sd_change_plan, 48);
 SD_ASSERT_SIZE(sd_changed, 32);
 SD_ASSERT_SIZE(sd_populate, 32);
+SD_ASSERT_SIZE(sd_write_attribute, 32);
+SD_ASSERT_SIZE(sd_control, 24);
+SD_ASSERT_SIZE(sd_controlled, 16);
 SD_ASSERT_SIZE(sd_bucket_count, 16);
 SD_ASSERT_SIZE(sd_server, 160);
 SD_ASSERT_SIZE(sd_get_device, 16);

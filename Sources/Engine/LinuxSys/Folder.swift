@@ -81,5 +81,26 @@ public enum Folder {
     return isLink && leadsNowhere
   }
 
+  /// Removes a directory that has nothing in it; one that has stays.
+  public static func removeIfEmpty(_ path: String) { unsafe rmdir(path) }
+
+  /// Gives a file another name, if it is there.
+  public static func rename(_ path: String, to new: String) { unsafe Glibc.rename(path, new) }
+
+  /// Sets or takes S_ISVTX, which means nothing to Linux on a regular file.
+  public static func setSticky(_ path: String, _ isSticky: Bool) {
+    var status = stat()
+    guard unsafe lstat(path, &status) == 0 else { return }
+    let mode = status.st_mode & 0o777
+    unsafe chmod(path, isSticky ? mode | S_ISVTX : mode)
+  }
+
+  /// `st_dev` and `st_ino`; links are not followed.
+  public static func identity(_ path: String) throws(Errno) -> (device: UInt64, inode: UInt64) {
+    var status = stat()
+    guard unsafe lstat(path, &status) == 0 else { throw Errno(rawValue: errno) }
+    return (UInt64(status.st_dev), UInt64(status.st_ino))
+  }
+
   public static func removeFile(_ path: String) { unsafe unlink(path) }
 }

@@ -64,6 +64,27 @@ public enum SmallFile {
     try put(bytes, try .open(path, flags: O_WRONLY | O_CREAT | O_EXCL, mode: mode))
   }
 
+  /// Changes what the file says, which stays the same file; `mode` only says whether it may be written at all.
+  ///
+  /// A reader may see the new text with the end of the old one after it, if it reads in the microsecond in between.
+  public static func overwrite(_ path: String, with bytes: [UInt8], mode: UInt32) throws(Errno) {
+    // The owner may not write to a file of mode 0444, unless it is root.
+    let isLocked = mode & 0o200 == 0
+    if isLocked { unsafe chmod(path, mode | 0o200) }
+    defer { if isLocked { unsafe chmod(path, mode) } }
+    let file = try OwnedDescriptor.open(path, flags: O_WRONLY)
+    var done = 0
+    while done < bytes.count {
+      let put = unsafe bytes.withUnsafeBytes {
+        unsafe pwrite(file.raw, $0.baseAddress! + done, $0.count - done, done)
+      }
+      if put < 0 && errno == EINTR { continue }
+      guard put >= 0 else { throw Errno(rawValue: errno) }
+      done += put
+    }
+    guard ftruncate(file.raw, bytes.count) == 0 else { throw Errno(rawValue: errno) }
+  }
+
   /// Adds `bytes` to the end of a file, or writes them into a FIFO.
   public static func append(_ bytes: [UInt8], to path: String) throws(Errno) {
     try put(bytes, try .open(path, flags: O_WRONLY | O_APPEND))

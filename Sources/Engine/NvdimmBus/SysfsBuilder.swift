@@ -1,6 +1,8 @@
 /// Collects the nodes of a tree; one method for each kind of kernel device.
 struct SysfsBuilder {
   private(set) var nodes: [String: SysfsTree.Node] = [:]
+  /// What can be written, by path.
+  private(set) var attributes: [String: BusAttribute] = [:]
   private let bus: EmulatedBus
   private let busPath: String
 
@@ -25,8 +27,8 @@ struct SysfsBuilder {
 
   // MARK: devices
 
-  /// The bus and its control device; `nfit` is what makes libndctl offer error injection.
-  mutating func addBus() {
+  /// The bus, its control device and the drivers; `nfit` is what makes libndctl offer error injection.
+  mutating func addBus(_ state: BusState) {
     file("sys/devices/platform/\(bus.provider)/modalias", "platform:softdax")
     files(
       in: busPath,
@@ -35,12 +37,20 @@ struct SysfsBuilder {
         "provider": bus.provider,
         "wait_probe": "1",
         "nfit/revision": "1",
-        "nfit/scrub": "0",
-        "nfit/hw_error_scrub": "0",
         // ARS 1...4, translate 5, inject 7, clear injection 8, injection status 9
         "nfit/dsm_mask": "0x3be",
       ])
+    attribute("\(busPath)/nfit/scrub", .scrub, "\(state.scrubs)")
+    attribute("\(busPath)/nfit/hw_error_scrub", .scrubOnError, state.scrubsOnError ? "1" : "0")
     join(busPath, named: bus.name, kind: .bus, type: nil, driver: "nd_bus")
+    for driver in BusDriver.allCases {
+      attribute("\(driver.path)/bind", .bind(driver), nil)
+      attribute("\(driver.path)/unbind", .unbind(driver), nil)
+    }
+    attribute("\(BusDriver.deviceDax.path)/new_id", .newIdentifier, nil)
+    attribute("\(BusDriver.deviceDax.path)/remove_id", .removeIdentifier, nil)
+    // libkmod asks before daxctl enables a device.
+    file("sys/module/\(BusDriver.deviceDax.rawValue)/initstate", "live")
 
     let control = "\(busPath)/ndctl/\(bus.controlName)"
     let number = "\(bus.major):\(bus.minor)"
@@ -57,16 +67,25 @@ struct SysfsBuilder {
   }
 
   /// A device with all that is above it up to the bus.
-  mutating func add(_ device: EmulatedDevice) {
+  mutating func add(
+    _ device: EmulatedDevice, number: Int, _ state: BusState.Device, badSectors: [Range<UInt64>]
+  ) {
     let region = "\(busPath)/\(device.regionName)"
-    addRegion(region, device)
-    addNamespace("\(region)/\(device.namespaceName)", device)
-    addHolder("\(region)/\(device.holderName)", device)
+    addRegion(region, device, number)
+    nodes["\(region)/badblocks"] = .file(BadBlocksText.lines(badSectors))
+    addNamespace("\(region)/\(device.namespaceName)", device, number, state)
     addSeed("\(region)/\(device.seedName)", device)
-    addCharacterDevice("\(region)/\(device.holderName)/\(device.name)", device)
+    if state.stage >= .claimed {
+      addHolder("\(region)/\(device.holderName)", device, number, state.stage)
+    }
+    if state.stage >= .probed {
+      addCharacterDevice(
+        "\(region)/\(device.holderName)/\(device.name)", device,
+        driver: state.stage == .driven ? .deviceDax : nil)
+    }
   }
 
-  private mutating func addRegion(_ path: String, _ device: EmulatedDevice) {
+  private mutating func addRegion(_ path: String, _ device: EmulatedDevice, _ number: Int) {
     files(
       in: path,
       [
@@ -81,7 +100,6 @@ struct SysfsBuilder {
         "align": hex(device.size < 16 << 20 ? 4096 : 16 << 20),
         "resource": hex(device.resource),
         "persistence_domain": "memory_controller",
-        "deep_flush": "0",
         "init_namespaces": "1/1",
         "namespace_seed": "",
         "btt_seed": "",
@@ -89,50 +107,65 @@ struct SysfsBuilder {
         "dax_seed": device.seedName,
         "nfit/range_index": "\(device.region + 1)",
       ])
-    nodes["\(path)/badblocks"] = .file("")
+    // 1: there is something to flush.
+    attribute("\(path)/deep_flush", .deepFlush(number), "1")
     addNodes(path, device)
     join(path, named: device.regionName, kind: .region, type: "nd_pmem", driver: "nd_region")
   }
 
-  private mutating func addNamespace(_ path: String, _ device: EmulatedDevice) {
+  private mutating func addNamespace(
+    _ path: String, _ device: EmulatedDevice, _ number: Int, _ state: BusState.Device
+  ) {
+    let isClaimed = state.stage >= .claimed
     files(
       in: path,
       [
         "nstype": "\(Kind.namespace.rawValue)",
         "size": "\(device.size)",
         "resource": hex(device.resource),
-        "force_raw": "0",
-        "mode": "dax",
-        "holder": device.holderName,
+        "mode": isClaimed ? "dax" : "raw",
+        "holder": isClaimed ? device.holderName : "",
         "holder_class": "dax",
         "uuid": device.uuid,
         "alt_name": "",
         "sector_size": "[512] 4096 ",
       ])
+    attribute("\(path)/force_raw", .forceRaw(number), state.forcesRaw ? "1" : "0")
     addNodes(path, device)
     join(
       path, named: device.namespaceName, kind: .namespace, type: "nd_namespace_pmem",
       driver: nil)
   }
 
-  /// The nd_dax device; its directory is also libdaxctl's region.
-  private mutating func addHolder(_ path: String, _ device: EmulatedDevice) {
+  /// The nd_dax device; its directory is also libdaxctl's region. Size and address are those of a driver that runs.
+  private mutating func addHolder(
+    _ path: String, _ device: EmulatedDevice, _ number: Int, _ stage: BusState.Stage
+  ) {
     files(
       in: path,
       [
         "uuid": device.uuid,
         "mode": "pmem",
         "align": "\(device.alignment)",
-        "resource": hex(device.resource),
-        "size": "\(device.size)",
         "supported_alignments": Self.supportedAlignments,
-        "namespace": device.namespaceName,
-        "dax_region/id": "\(device.region)",
-        "dax_region/size": "\(device.size)",
-        "dax_region/align": "\(device.alignment)",
       ])
+    attribute("\(path)/namespace", .holdersNamespace(number), device.namespaceName)
+    let isProbed = stage >= .probed
+    if isProbed {
+      files(
+        in: path,
+        [
+          "resource": hex(device.resource),
+          "size": "\(device.size)",
+          "dax_region/id": "\(device.region)",
+          "dax_region/size": "\(device.size)",
+          "dax_region/align": "\(device.alignment)",
+        ])
+    }
     addNodes(path, device)
-    join(path, named: device.holderName, kind: .holder, type: "nd_dax", driver: "dax_pmem")
+    join(
+      path, named: device.holderName, kind: .holder, type: "nd_dax",
+      driver: isProbed ? BusDriver.daxPmem.rawValue : nil)
   }
 
   /// The spare nd_dax device: idle, without namespace, and so without size and address.
@@ -150,7 +183,9 @@ struct SysfsBuilder {
     join(path, named: device.seedName, kind: .holder, type: "nd_dax", driver: nil)
   }
 
-  private mutating func addCharacterDevice(_ path: String, _ device: EmulatedDevice) {
+  private mutating func addCharacterDevice(
+    _ path: String, _ device: EmulatedDevice, driver: BusDriver?
+  ) {
     let number = "\(device.major):\(device.minor)"
     files(
       in: path,
@@ -169,11 +204,13 @@ struct SysfsBuilder {
       "\(path)/uevent",
       lines: [
         "MAJOR=\(device.major)", "MINOR=\(device.minor)", "DEVNAME=\(device.name)",
-        "DRIVER=device_dax", "MODALIAS=dax:t0",
-      ])
+        driver.map { "DRIVER=\($0.rawValue)" }, "MODALIAS=dax:t0",
+      ].compactMap { $0 })
     link("\(path)/subsystem", to: "sys/bus/dax")
-    link("\(path)/driver", to: "sys/bus/dax/drivers/device_dax")
-    link("sys/bus/dax/drivers/device_dax/\(device.name)", to: path)
+    if let driver {
+      link("\(path)/driver", to: driver.path)
+      link("\(driver.path)/\(device.name)", to: path)
+    }
     link("sys/bus/dax/devices/\(device.name)", to: path)
     link("sys/dev/char/\(number)", to: path)
   }
@@ -209,6 +246,12 @@ struct SysfsBuilder {
   private static let supportedAlignments = "4096 2097152 1073741824 "
 
   // MARK: nodes
+
+  /// `nil`: it can be written only.
+  private mutating func attribute(_ path: String, _ attribute: BusAttribute, _ text: String?) {
+    nodes[path] = .attribute(text.map { $0 + "\n" } ?? "", mode: text == nil ? 0o200 : 0o644)
+    attributes[path] = attribute
+  }
 
   private mutating func file(_ path: String, _ text: String) { file(path, lines: [text]) }
 

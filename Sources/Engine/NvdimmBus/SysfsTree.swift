@@ -8,29 +8,49 @@ internal import SystemPackage
 /// hexadecimal and trailing spaces; links are relative and of the length they have in sysfs, so
 /// that resolving them component by component works wherever the tree lies.
 public struct SysfsTree: Sendable {
-  /// A file with its text, or a symbolic link with its target.
   public enum Node: Sendable, Hashable {
+    /// A file with its text, to be read.
     case file(String)
+    /// A file that programs may also write, or only write; the mode is the kernel's.
+    case attribute(String, mode: UInt32)
+    /// A symbolic link with its target.
     case link(String)
   }
 
   /// By path below the session directory: "sys/bus/dax/devices/dax0.0". Directories are implied.
   public let nodes: [String: Node]
 
-  private let emptyDirectories: [String]
+  /// What can be written, by path.
+  let attributes: [String: BusAttribute]
 
+  /// All of a bus whose devices are in use.
   public init(devices: [EmulatedDevice], bus: EmulatedBus) {
-    var builder = SysfsBuilder(bus: bus)
-    builder.addBus()
-    for device in devices { builder.add(device) }
-    nodes = builder.nodes
-    emptyDirectories = SysfsBuilder.directoriesOfReaders
+    let state = BusState(devices: devices.count)
+    self.init(bus: bus) { builder in
+      builder.addBus(state)
+      for (number, device) in devices.enumerated() {
+        builder.add(device, number: number, state.devices[number], badSectors: [])
+      }
+    }
   }
 
-  /// Every directory of the tree, parents first.
+  /// A part of the tree.
+  init(bus: EmulatedBus, _ build: (inout SysfsBuilder) -> Void) {
+    var builder = SysfsBuilder(bus: bus)
+    build(&builder)
+    nodes = builder.nodes
+    attributes = builder.attributes
+  }
+
+  private init() {
+    nodes = [:]
+    attributes = [:]
+  }
+
+  /// Every directory of the tree, parents first; those that readers list also when nothing is in them.
   public var directories: [String] {
     var found: Set<Substring> = []
-    for path in Array(nodes.keys) + emptyDirectories.map({ $0 + "/" }) {
+    for path in Array(nodes.keys) + SysfsBuilder.directoriesOfReaders.map({ $0 + "/" }) {
       var rest = path[...]
       while let slash = rest.lastIndex(of: "/") {
         rest = rest[..<slash]
@@ -44,25 +64,57 @@ public struct SysfsTree: Sendable {
   ///
   /// About 90 files for each device, 1 ms on tmpfs.
   public func write(into directory: String) throws(SysfsError) {
-    for path in directories {
-      try Self.creating("\(directory)/\(path)") { path throws(Errno) in
-        do throws(Errno) { try Folder.make(path, mode: 0o755) } catch .fileExists {}
+    try replace(SysfsTree(), in: directory)
+  }
+
+  /// Makes what `old` is under `directory`/sys into this.
+  ///
+  /// A file whose text changes stays the same file: whoever has it open reads the new text from the start.
+  func replace(_ old: SysfsTree, in directory: String) throws(SysfsError) {
+    func at(
+      _ path: String, _ body: (String) throws(Errno) -> Void
+    ) throws(SysfsError) {
+      let place = "\(directory)/\(path)"
+      do throws(Errno) { try body(place) } catch { throw .create(path: place, error) }
+    }
+    let now = directories
+    for path in old.nodes.keys where nodes[path].map({ isLink($0) }) ?? true {
+      if nodes[path] != old.nodes[path] { Folder.removeFile("\(directory)/\(path)") }
+    }
+    for path in Set(old.directories).subtracting(now).sorted().reversed() {
+      Folder.removeIfEmpty("\(directory)/\(path)")
+    }
+    for path in now {
+      try at(path) { place throws(Errno) in
+        do throws(Errno) { try Folder.make(place, mode: 0o755) } catch .fileExists {}
       }
     }
-    for (path, node) in nodes {
-      try Self.creating("\(directory)/\(path)") { path throws(Errno) in
+    for (path, node) in nodes where old.nodes[path] != node {
+      let isNew = old.nodes[path] == nil
+      try at(path) { place throws(Errno) in
         switch node {
-        // Mode as in sysfs.
-        case .file(let text): try SmallFile.create(Array(text.utf8), at: path, mode: 0o444)
-        case .link(let target): try Folder.link(path, to: target)
+        // Modes as in sysfs.
+        case .file(let text):
+          try Self.put(text, at: place, mode: 0o444, isNew: isNew)
+        case .attribute(let text, let mode):
+          try Self.put(text, at: place, mode: mode, isNew: isNew)
+        case .link(let target): try Folder.link(place, to: target)
         }
       }
     }
   }
 
-  private static func creating(
-    _ path: String, _ body: (String) throws(Errno) -> Void
-  ) throws(SysfsError) {
-    do throws(Errno) { try body(path) } catch { throw .create(path: path, error) }
+  private func isLink(_ node: Node) -> Bool {
+    if case .link = node { true } else { false }
+  }
+
+  private static func put(
+    _ text: String, at path: String, mode: UInt32, isNew: Bool
+  ) throws(Errno) {
+    if isNew {
+      try SmallFile.create(Array(text.utf8), at: path, mode: mode)
+    } else {
+      try SmallFile.overwrite(path, with: Array(text.utf8), mode: mode)
+    }
   }
 }

@@ -48,6 +48,10 @@ extension Server {
         case .change(let change): try self.change(change, conversation)
         case .populate(let populate):
           try conversation.channel.send(.done(error: -self.populate(populate).rawValue))
+        case .writeAttribute(let write):
+          try conversation.channel.send(.done(error: -self.write(write).rawValue))
+        case .control(let control):
+          try conversation.channel.send(self.control(control))
         default:
           try conversation.channel.send(try answer(request))
         }

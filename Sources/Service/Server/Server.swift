@@ -38,6 +38,7 @@ public final class Server: Sendable {
   let logger: Logger
   public let devices: [DaxDevice]
   let emulated: [EmulatedDevice]
+  let nvdimm: NvdimmBus
   let registry = Registry()
   private let directory: SessionDirectory
   private let listener: Listener
@@ -73,6 +74,13 @@ public final class Server: Sendable {
     }
     devices = try Self.makeDevices(media, names: emulated.map(\.name))
     directory = try SessionDirectory()
+    do throws(SysfsError) {
+      nvdimm = try NvdimmBus(
+        devices: emulated, bus: bus, media: ErrorLists(devices: emulated.count),
+        directory: directory.path)
+    } catch {
+      throw .sysfs(error)
+    }
     try Self.furnish(directory, emulated, bus, devices)
     let socket = directory.path + "/" + DeviceTable.socketName
     do throws(Errno) {
@@ -140,16 +148,11 @@ public final class Server: Sendable {
     return devices
   }
 
-  /// The sysfs tree, the nodes, and the table that tells the shim of them.
+  /// The nodes, and the table that tells the shim of them.
   private static func furnish(
     _ directory: SessionDirectory, _ emulated: [EmulatedDevice], _ bus: EmulatedBus,
     _ devices: [DaxDevice]
   ) throws(ServerError) {
-    do throws(SysfsError) {
-      try SysfsTree(devices: emulated, bus: bus).write(into: directory.path)
-    } catch {
-      throw .sysfs(error)
-    }
     var entries: [DeviceTable.Entry] = []
     for (index, device) in emulated.enumerated() {
       let node = try directory.makeNode(device.name)

@@ -11,6 +11,8 @@ public enum Reply: Sendable {
   case deviceDescriptor(device: Int)
   /// To an agent: map this page of the medium here.
   case insert(Insert)
+  /// What ioctl() of the control device returns, or -errno; and what to write over the start of its struct.
+  case controlled(result: Int32, bytes: [UInt8])
   case server(ServerInfo)
   case device(DeviceInfo)
   case pages([PageInfo], next: UInt64)
@@ -124,6 +126,13 @@ extension Reply {
           header: Codec.header(SD_INSERT), address: insert.address, length: insert.length,
           offset: insert.offset, device: UInt32(insert.device), protection: insert.protection,
           beyond: insert.isBeyond ? 1 : 0, reserved: 0))
+    case .controlled(let result, let bytes):
+      let room = Int(SD_ENVELOPE_MOST)
+      let kept = bytes.prefix(room)
+      return Codec.bytes(
+        of: sd_controlled(
+          header: Codec.header(SD_CONTROLLED), result: result, length: UInt32(kept.count)))
+        + kept + Array(repeating: 0, count: room - kept.count)
     case .server(let info): return info.encoded
     case .device(let info): return info.encoded
     case .pages(let pages, let next):

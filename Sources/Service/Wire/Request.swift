@@ -11,6 +11,8 @@ public enum Request: Sendable {
   case change(Change)
   case changed(Changed)
   case populate(Populate)
+  case writeAttribute(WriteAttribute)
+  case control(Control)
   case getServer
   case getDevice(Int)
   case getPages(device: Int, first: UInt64, count: UInt64)
@@ -81,6 +83,23 @@ public enum Request: Sendable {
     public var address: UInt64
     public var length: UInt64
   }
+
+  /// write() to a file of the session's /sys.
+  public struct WriteAttribute: Sendable {
+    /// `st_dev` and `st_ino` of the file.
+    public var fileDevice: UInt64
+    public var fileInode: UInt64
+    public var bytes: [UInt8]
+  }
+
+  /// ioctl() of the bus's control device.
+  public struct Control: Sendable {
+    public var request: UInt64
+    /// The descriptor's O_ACCMODE.
+    public var access: UInt32
+    /// What could be read where the third argument points.
+    public var envelope: [UInt8]
+  }
 }
 
 /// Which latency is meant; figures of different kinds are never mixed.
@@ -142,6 +161,16 @@ extension Request {
     case SD_POPULATE:
       let m = try Codec.exactly(sd_populate.self, bytes)
       self = .populate(Populate(token: m.token, address: m.address, length: m.length))
+    case SD_WRITE_ATTRIBUTE:
+      let (m, text) = try Codec.list(
+        sd_write_attribute.self, of: UInt8.self, count: { $0.length }, limit: SD_ATTRIBUTE_MOST,
+        bytes)
+      self = .writeAttribute(
+        WriteAttribute(fileDevice: m.node_dev, fileInode: m.node_ino, bytes: text))
+    case SD_CONTROL:
+      let (m, envelope) = try Codec.list(
+        sd_control.self, of: UInt8.self, count: { $0.length }, limit: SD_ENVELOPE_MOST, bytes)
+      self = .control(Control(request: m.request, access: m.access, envelope: envelope))
     case SD_GET_SERVER:
       _ = try Codec.exactly(sd_header.self, bytes)
       self = .getServer
