@@ -1,6 +1,8 @@
+internal import SystemPackage
+
 /// The bytes of a device's blocks, kept sparsely: a block of one value costs no more than its
 /// number.
-public struct BlockContents: Sendable {
+public final class BlockContents: DeviceBytes {
   private enum Content: Sendable {
     case fill(UInt8)
     case bytes([UInt8])
@@ -12,26 +14,15 @@ public struct BlockContents: Sendable {
 
   public init() {}
 
-  /// One byte.
-  public subscript(block: UInt64, offset: Int) -> UInt8 {
+  public func read(_ block: UInt64, _ part: Range<Int>, into bytes: inout [UInt8]) {
     switch blocks[block] {
-    case nil: 0
-    case .fill(let value): value
-    case .bytes(let bytes): bytes[offset]
+    case nil: bytes.append(contentsOf: repeatElement(0, count: part.count))
+    case .fill(let value): bytes.append(contentsOf: repeatElement(value, count: part.count))
+    case .bytes(let present): bytes += present[part]
     }
   }
 
-  /// Part of one block.
-  public func read(_ block: UInt64, _ part: Range<Int>) -> [UInt8] {
-    switch blocks[block] {
-    case nil: [UInt8](repeating: 0, count: part.count)
-    case .fill(let value): [UInt8](repeating: value, count: part.count)
-    case .bytes(let bytes): Array(bytes[part])
-    }
-  }
-
-  /// Makes part of one block a value.
-  public mutating func fill(_ block: UInt64, _ part: Range<Int>, with value: UInt8) {
+  public func fill(_ block: UInt64, _ part: Range<Int>, with value: UInt8) {
     if part.count == Self.blockSize {
       blocks[block] = value == 0 ? nil : .fill(value)
       return
@@ -42,8 +33,7 @@ public struct BlockContents: Sendable {
     }
   }
 
-  /// Writes into one block.
-  public mutating func write(_ block: UInt64, at offset: Int, _ bytes: ArraySlice<UInt8>) {
+  public func write(_ block: UInt64, at offset: Int, _ bytes: ArraySlice<UInt8>) {
     if let first = bytes.first, bytes.allSatisfy({ $0 == first }) {
       fill(block, offset..<offset + bytes.count, with: first)
       return
@@ -51,15 +41,22 @@ public struct BlockContents: Sendable {
     change(block) { $0.replaceSubrange(offset..<offset + bytes.count, with: bytes) }
   }
 
-  /// Makes the content of one block that of another.
-  public mutating func copy(_ source: UInt64, to target: UInt64) {
+  public func copy(_ source: UInt64, to target: UInt64) {
     blocks[target] = blocks[source]
   }
+
+  public func publish(_ word: UInt64, _ block: UInt64, at offset: Int) {
+    let bytes = (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) }
+    write(block, at: offset, bytes[...])
+  }
+
+  /// Memory outlasts nothing.
+  public func synchronize() {}
 
   /// Blocks that are not all zero.
   public var count: Int { blocks.count }
 
-  private mutating func change(_ block: UInt64, _ body: (inout [UInt8]) -> Void) {
+  private func change(_ block: UInt64, _ body: (inout [UInt8]) -> Void) {
     var bytes: [UInt8]
     switch blocks.removeValue(forKey: block) {
     case nil: bytes = [UInt8](repeating: 0, count: Self.blockSize)

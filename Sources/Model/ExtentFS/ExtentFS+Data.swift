@@ -8,7 +8,9 @@ extension ExtentFS {
   // MARK: The device
 
   /// What a load finds in a block.
-  public func load(_ block: UInt64, _ offset: Int) -> UInt8 { contents[block, offset] }
+  public func load(_ block: UInt64, _ offset: Int) -> UInt8 {
+    contents.read(block, offset..<offset + 1)[0]
+  }
 
   /// What a store does to a block.
   public func store(_ value: UInt8, to block: UInt64, _ offset: Int) {
@@ -55,8 +57,8 @@ extension ExtentFS {
       for page in part.pages where page << 12 < stop {
         let low = max(position, page << 12)
         let high = min(stop, (page + 1) << 12)
-        bytes += contents.read(
-          part.block(of: page), Int(low - page << 12)..<Int(high - page << 12))
+        contents.read(
+          part.block(of: page), Int(low - page << 12)..<Int(high - page << 12), into: &bytes)
         position = high
       }
       if good < wanted {
@@ -109,7 +111,7 @@ extension ExtentFS {
 
   // MARK: Private
 
-  private typealias Store = (inout BlockContents, UInt64, Range<Int>, Int) -> Void
+  private typealias Store = (any DeviceBytes, UInt64, Range<Int>, Int) -> Void
 
   private func write(
     _ number: UInt64, _ offset: UInt64, _ count: Int, _ store: Store
@@ -135,7 +137,7 @@ extension ExtentFS {
           let low = max(position, page << 12)
           let high = min(ready, (page + 1) << 12)
           store(
-            &contents, iomap.block(of: page), Int(low - page << 12)..<Int(high - page << 12),
+            contents, iomap.block(of: page), Int(low - page << 12)..<Int(high - page << 12),
             Int(low - offset))
         }
         endMapping(number, iomap, write: true, succeeded: true)

@@ -82,7 +82,9 @@ extension ExtentFS {
       root = 2
       freeInodes.removeLast()
     }
-    inodes[root] = Inode(root, .directory)
+    let directory = Inode(root, .directory, ledger: ledger)
+    directory.parent = root
+    inodes[root] = directory
   }
 
   /// Where a file's first block is best: behind its inode.

@@ -2,18 +2,13 @@ internal import DaxModel
 internal import OwnerIndex
 public import SystemPackage
 
+/// Calls that name files by paths under the mount point: `/dir/file`, with or without the first slash.
 extension ExtentFS {
-  /// Finds what a path under the mount point names: `/dir/file`, with or without the first slash.
+  /// Finds what a path names. Symbolic links are not followed.
   public func lookup(_ path: String) throws(Errno) -> UInt64 {
     try checkAlive()
     var number = root
-    for name in Self.names(path) {
-      guard let directory = inodes[number], directory.kind == .directory else {
-        throw .notDirectory
-      }
-      guard let next = directory.names[name] else { throw .noSuchFileOrDirectory }
-      number = next
-    }
+    for name in Self.names(path) { number = try lookup(name, in: number) }
     inodes[number]?.isInCore = true
     return number
   }
@@ -21,10 +16,14 @@ extension ExtentFS {
   /// Makes an empty file.
   ///
   /// - Throws: EEXIST, ENOENT, ENOTDIR, ENOSPC, EIO, EROFS.
-  public func create(_ path: String) throws(Errno) -> UInt64 { try make(path, .file) }
+  public func create(_ path: String) throws(Errno) -> UInt64 {
+    let (directory, name) = try parent(of: path)
+    return try make(.file, name, in: directory, Attributes(mode: 0o644))
+  }
 
   public func makeDirectory(_ path: String) throws(Errno) -> UInt64 {
-    try make(path, .directory)
+    let (directory, name) = try parent(of: path)
+    return try make(.directory, name, in: directory, Attributes(mode: 0o755))
   }
 
   /// What a directory names, in order.
@@ -32,74 +31,40 @@ extension ExtentFS {
     guard let directory = inodes[try lookup(path)], directory.kind == .directory else {
       throw .notDirectory
     }
-    return directory.names.keys.sorted()
+    return directory.names.names.sorted().map(\.description)
   }
 
   /// Another name for a file.
   public func link(_ old: String, _ new: String) throws(Errno) {
     try checkWritable()
     let number = try lookup(old)
-    guard inodes[number]!.kind == .file else { throw .notPermitted }
     let (directory, name) = try parent(of: new)
-    guard directory.names[name] == nil else { throw .fileExists }
-    directory.names[name] = number
-    inodes[number]!.links += 1
-    inodes[number]!.isMetadataDirty = true
+    try link(number, name, in: directory)
   }
 
-  /// Takes a name away; the file goes with its last name, descriptor and window.
+  /// Takes a name away, of an empty directory too; the file goes with its last name, descriptor and window.
   @discardableResult
   public func unlink(_ path: String) throws(Errno) -> Progress {
-    try checkWritable()
     let (directory, name) = try parent(of: path)
-    guard let number = directory.names[name], let inode = inodes[number] else {
-      throw .noSuchFileOrDirectory
-    }
-    if inode.kind == .directory {
-      guard inode.names.isEmpty else { throw .directoryNotEmpty }
-    }
-    directory.names[name] = nil
-    inode.links -= 1
-    inode.isMetadataDirty = true
-    return evictIfUnused(inode)
+    let inode = inodes[try lookup(name, in: directory)]
+    return inode?.kind == .directory
+      ? try removeDirectory(name, in: directory) : try unlink(name, in: directory)
   }
 
   /// Moves a name; a file that had the new one loses it.
   @discardableResult
   public func rename(_ old: String, _ new: String) throws(Errno) -> Progress {
-    try checkWritable()
     let (from, oldName) = try parent(of: old)
-    guard let number = from.names[oldName], let inode = inodes[number] else {
-      throw .noSuchFileOrDirectory
-    }
+    _ = try lookup(oldName, in: from)
     let (target, newName) = try parent(of: new)
-    if inode.kind == .directory {
-      guard !Self.isInside(target, inode, inodes) else { throw .invalidArgument }
-    }
-    var progress = Progress.done
-    if let replaced = target.names[newName] {
-      if replaced == number { return .done }
-      if inodes[replaced]!.kind == .directory {
-        guard inode.kind == .directory else { throw .isDirectory }
-        guard inodes[replaced]!.names.isEmpty else { throw .directoryNotEmpty }
-      } else if inode.kind == .directory {
-        throw .notDirectory
-      }
-      inodes[replaced]!.links -= 1
-      target.names[newName] = nil
-      progress = evictIfUnused(inodes[replaced]!)
-    }
-    from.names[oldName] = nil
-    target.names[newName] = number
-    inode.isMetadataDirty = true
-    return progress
+    return try rename(oldName, in: from, to: newName, in: target)
   }
 
   /// Every name of a file, in order.
   public func paths(of number: UInt64) -> [String] {
     var found: [String] = []
     func visit(_ directory: Inode, _ prefix: String) {
-      for (name, child) in directory.names {
+      for (name, child) in directory.names.pairs {
         let path = "\(prefix)/\(name)"
         if child == number { found.append(path) }
         if let inode = inodes[child], inode.kind == .directory { visit(inode, path) }
@@ -137,9 +102,7 @@ extension ExtentFS {
     inodes[number].map(evictIfUnused) ?? .done
   }
 
-  // MARK: Private
-
-  private func evictIfUnused(_ inode: Inode) -> Progress {
+  func evictIfUnused(_ inode: Inode) -> Progress {
     guard inode.links == 0, inode.references == 0 else { return .done }
     if let mapping = inode.mapping {
       let layout = mapping.evict()
@@ -148,46 +111,25 @@ extension ExtentFS {
     cancelStaging(inode, 0..<UInt64.max >> 12)
     removeBlocks(inode, 0..<UInt64.max >> 12)
     inodes[inode.number] = nil
+    ledger?.gone.append(inode)
     freeInodes.append(inode.number)
     return .done
   }
 
-  private func make(_ path: String, _ kind: Inode.Kind) throws(Errno) -> UInt64 {
-    try checkWritable()
-    let (directory, name) = try parent(of: path)
-    guard directory.names[name] == nil else { throw .fileExists }
-    if freeInodes.isEmpty {
-      guard format.kind == .xfs, addInodeChunk(near: 16) else { throw .noSpace }
-    }
-    let number = freeInodes.removeLast()
-    inodes[number] = Inode(number, kind)
-    directory.names[name] = number
-    return number
-  }
+  // MARK: Private
 
   /// The directory that holds, or would hold, the last name of a path.
-  private func parent(of path: String) throws(Errno) -> (Inode, String) {
+  private func parent(of path: String) throws(Errno) -> (UInt64, FileName) {
     let names = Self.names(path)
     guard let last = names.last else { throw .fileExists }
-    let number = try lookup(names.dropLast().joined(separator: "/"))
-    guard let directory = inodes[number], directory.kind == .directory else {
-      throw .notDirectory
-    }
-    return (directory, last)
+    var number = root
+    try checkAlive()
+    for name in names.dropLast() { number = try lookup(name, in: number) }
+    guard inodes[number]?.kind == .directory else { throw .notDirectory }
+    return (number, last)
   }
 
-  private static func names(_ path: String) -> [String] {
-    path.split(separator: "/").map(String.init)
-  }
-
-  /// Whether `directory` is `top` or somewhere under it.
-  private static func isInside(
-    _ directory: Inode, _ top: Inode, _ inodes: [UInt64: Inode]
-  ) -> Bool {
-    if directory.number == top.number { return true }
-    return top.names.values.contains { child in
-      guard let inode = inodes[child], inode.kind == .directory else { return false }
-      return isInside(directory, inode, inodes)
-    }
+  private static func names(_ path: String) -> [FileName] {
+    path.split(separator: "/").map { FileName($0) }
   }
 }

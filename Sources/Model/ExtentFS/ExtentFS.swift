@@ -31,7 +31,7 @@ public final class ExtentFS {
 
   public internal(set) var state = State.unmounted
   /// What the device holds; free blocks keep what they held.
-  public internal(set) var contents = BlockContents()
+  public let contents: any DeviceBytes
 
   /// Told of what happens in any file's mapping, with the inode.
   public var observe: ((UInt64, FileEvent) -> Void)?
@@ -40,22 +40,29 @@ public final class ExtentFS {
   var index: OwnerIndex
   var space: FreeSpace
   var freeInodes: [UInt64] = []
-  var root: UInt64 = 0
+  public internal(set) var root: UInt64 = 0
+  /// What changed since the last record of the log; nil where nobody keeps one.
+  var ledger: ChangeLedger?
+  /// What inodes that change now get as their time.
+  public var clock = Timestamp()
 
   /// Makes the filesystem: mkfs. It is not mounted.
   ///
   /// - Parameters:
   ///   - blockCount: Size of the device.
+  ///   - contents: Where its bytes are.
   ///   - pagemap: The device's pages, if others use them too; one block is one page of it.
   ///   - folios: Likewise.
   public init(
     _ format: Format, blockCount: UInt64, kernel: KernelBehavior = .v7_2,
-    media: any Media = HealthyMedia(), pagemap: Pagemap? = nil, folios: FolioTable? = nil
+    media: any Media = HealthyMedia(), contents: any DeviceBytes = BlockContents(),
+    pagemap: Pagemap? = nil, folios: FolioTable? = nil
   ) {
     self.format = format
     self.kernel = kernel
     self.blockCount = blockCount
     self.media = media
+    self.contents = contents
     self.pagemap =
       pagemap
       ?? Pagemap(

@@ -1,6 +1,10 @@
 /// A file's extents in order, none of which could be one with its neighbour.
 struct ExtentMap {
   private(set) var extents: ContiguousArray<Extent> = []
+  /// Pages that have blocks.
+  private(set) var pageCount: UInt64 = 0
+  /// Where something changed since this was last made nil.
+  var touched: Range<UInt64>?
 
   var count: Int { extents.count }
   var isEmpty: Bool { extents.isEmpty }
@@ -33,6 +37,8 @@ struct ExtentMap {
   /// Enters an extent where there was none.
   mutating func insert(_ extent: Extent) {
     var extent = extent
+    touch(extent.pages)
+    pageCount += UInt64(extent.pages.count)
     var index = firstIndex(endingAfter: extent.pages.lowerBound)
     precondition(
       index == extents.count || extents[index].pages.lowerBound >= extent.pages.upperBound,
@@ -55,6 +61,10 @@ struct ExtentMap {
   mutating func remove(_ pages: Range<UInt64>) -> [Extent] {
     let removed = parts(in: pages)
     guard !removed.isEmpty else { return [] }
+    for extent in removed {
+      touch(extent.pages)
+      pageCount -= UInt64(extent.pages.count)
+    }
     let first = firstIndex(endingAfter: pages.lowerBound)
     var last = first
     while last < extents.count, extents[last].pages.lowerBound < pages.upperBound { last += 1 }
@@ -69,6 +79,15 @@ struct ExtentMap {
     }
     extents.replaceSubrange(first..<last, with: kept)
     return removed
+  }
+
+  private mutating func touch(_ pages: Range<UInt64>) {
+    guard let present = touched else {
+      touched = pages
+      return
+    }
+    touched =
+      min(present.lowerBound, pages.lowerBound)..<max(present.upperBound, pages.upperBound)
   }
 
   private func firstIndex(endingAfter page: UInt64) -> Int {

@@ -15,6 +15,19 @@ struct FreeSpace {
     }
   }
 
+  /// All blocks free but those in `used`, in any order, which may overlap.
+  init(blocks: UInt64, groupBlocks: UInt64, used: [Range<UInt64>]) {
+    self.init(blocks: blocks, groupBlocks: groupBlocks)
+    groups = groups.map { _ in [] }
+    var next: UInt64 = 0
+    for range in used.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+      if range.lowerBound > next { free(next..<range.lowerBound) }
+      next = max(next, range.upperBound)
+    }
+    if next < blocks { free(next..<blocks) }
+    settle()
+  }
+
   /// Blocks that are free, busy ones too.
   var freeCount: UInt64 {
     groups.reduce(0) { $0 + $1.reduce(0) { $0 + UInt64($1.count) } }
