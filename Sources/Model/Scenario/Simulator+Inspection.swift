@@ -132,9 +132,13 @@ extension Simulator {
   }
 
   /// pin_user_pages of one page.
-  package func pin(_ physical: UInt64) { folio(physical).map { $0.pin(folio: $1) } }
+  package func pin(_ physical: UInt64) {
+    if let (pagemap, number) = folio(physical) { pagemap.pin(folio: number) }
+  }
 
-  package func unpin(_ physical: UInt64) { folio(physical).map { $0.unpin(folio: $1) } }
+  package func unpin(_ physical: UInt64) {
+    if let (pagemap, number) = folio(physical) { pagemap.unpin(folio: number) }
+  }
 
   // MARK: Private
 
@@ -224,13 +228,13 @@ extension Simulator {
     var result: [String] = []
     for (folio, count) in entries.sorted(by: { $0.key < $1.key }) {
       let counts = pagemap.counts(folio: folio)
-      if counts.refcount < counts.mapcount || counts.mapcount != count * regime.mappingMapcount
+      if counts.refcount < counts.mapcount || counts.mapcount != count * regime.mappingReferences
         || counts.refcount != idle + count * regime.mappingReferences
       {
         result.append("\(name) folio \(folio): \(counts), with \(count) page-table entries")
       }
     }
-    if pagemap.mappedFolios() != entries.count, regime.mappingMapcount > 0 {
+    if pagemap.mappedFolios() != entries.count, regime.mappingReferences > 0 {
       result.append("\(name) counts \(pagemap.mappedFolios()) folios mapped, not \(entries.count)")
     }
     return result
