@@ -224,13 +224,13 @@ extension Simulator {
     var result: [String] = []
     for (folio, count) in entries.sorted(by: { $0.key < $1.key }) {
       let counts = pagemap.counts(folio: folio)
-      if counts.refcount < counts.mapcount || counts.mapcount != count * regime.mappingMapcount
+      if counts.refcount < counts.mapcount || counts.mapcount != count * regime.mappingReferences
         || counts.refcount != idle + count * regime.mappingReferences
       {
         result.append("\(name) folio \(folio): \(counts), with \(count) page-table entries")
       }
     }
-    if pagemap.mappedFolios() != entries.count, regime.mappingMapcount > 0 {
+    if pagemap.mappedFolios() != entries.count, regime.mappingReferences > 0 {
       result.append("\(name) counts \(pagemap.mappedFolios()) folios mapped, not \(entries.count)")
     }
     return result
