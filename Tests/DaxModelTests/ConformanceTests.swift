@@ -73,6 +73,12 @@ import Testing
       size: 4 * huge, alignment: .huge, ranges: [3 * huge / 2, 5 * huge / 2])
     #expect(geometry.straddling == [1])
     var space = try AddressSpace(geometry, length: 4 * huge)
+    let populated = space.populate(from: start, upTo: start + 4 * huge, limit: 512).decision
+    guard case .install(_, 0..<1, _, _) = populated else {
+      Issue.record("a run went over a block across two ranges")
+      return
+    }
+    _ = try space.make(.zap, start, 4 * huge)
     guard case .beyondDevice = space.fault(at: start + huge) else {
       Issue.record("a block across two ranges was mapped")
       return

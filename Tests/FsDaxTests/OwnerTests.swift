@@ -175,6 +175,19 @@ import Testing
     #expect(other.counts(512).mapcount == 2)
   }
 
+  /// Catches the first owner forgotten when a second one comes: its index stands where the count is kept.
+  @Test(arguments: AssociationRules.allCases)
+  func `OW-04, OW-05: an owner that was alone counts when the page becomes shared`(
+    rules: AssociationRules
+  ) {
+    let folios = FolioTable(rules)
+    let entry = DaxEntry(.block(64), .base)
+    _ = folios.associate(entry, inode: 1, page: 5, shared: false)
+    _ = folios.associate(entry, inode: 2, page: 0, shared: true)
+    #expect(folios[64].share == 2)
+    #expect(folios[64].isShared)
+  }
+
   /// Catches owners of zero pages.
   @Test(arguments: AssociationRules.allCases)
   func `OW-13: entries without a block change no owner`(rules: AssociationRules) {
@@ -182,6 +195,7 @@ import Testing
     for content in [DaxEntry.Content.empty, .zero] {
       let entry = DaxEntry(content, .huge)
       #expect(folios.associate(entry, inode: 1, page: 0, shared: false).isEmpty)
+      #expect(folios.count == 0)
       #expect(folios.disassociate(entry, inode: 1).isEmpty)
     }
     #expect(folios.count == 0)

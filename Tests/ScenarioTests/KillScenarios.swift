@@ -185,7 +185,8 @@ internal import Testing
     ] as [(Seen.Setup, String)] {
       let seen = try Seen(
         kernel, setup,
-        (setup == .ext4 ? "- mkfile /mnt/f1 65536 1\n" : "") + "- hwp \(target)")
+        (setup == .ext4 ? "- mkfile /mnt/f1 65536 1\n" : Self.readers("A") + "\n")
+          + "- hwp \(target)")
       #expect(seen.errno("- hwp \(target)") == "EBUSY")
       #expect(seen.machine.poisonedPages == 1)
       #expect(!seen.machine.hasFlags)

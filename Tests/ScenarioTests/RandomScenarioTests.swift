@@ -7,7 +7,7 @@ internal import Testing
 @Suite struct `any history of a machine` {
   /// Together; `SOFTDAX_TEST_SEQUENCES` asks for more.
   static let sequences =
-    ThisProcess.environment("SOFTDAX_TEST_SEQUENCES").flatMap { Int($0) } ?? 3000
+    ThisProcess.environment("SOFTDAX_TEST_SEQUENCES").flatMap { Int($0) } ?? 2000
 
   /// Catches a value that is lost or shown to the wrong process, somebody told or killed who should not be, entries that
   /// outlive a failure or a block, and counts that are not those of the entries: each step is judged by dictionaries of

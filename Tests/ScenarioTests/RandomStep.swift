@@ -35,7 +35,7 @@ enum RandomStep: Hashable, Sendable {
     let actor = pick(actors)
     let map = pick(2)
     let page = pick(4)
-    switch pick(40) {
+    switch pick(44) {
     case 0: return .start(actor)
     case 1...7:
       let object = [0, 0, 0, 1, 1, 2, 3][pick(7)]
@@ -56,8 +56,8 @@ enum RandomStep: Hashable, Sendable {
     case 32...33: return .inject(actor, map, page: page)
     case 34: return .machineCheck(actor, map, page: page)
     case 35: return .write(actor, file: pick(2), page: pick(filePages), pages: 1 + pick(3))
-    case 36: return .truncate(actor, file: pick(2), pages: pick(filePages + 1))
-    case 37: return .punch(actor, file: pick(2), page: pick(filePages), pages: 1 + pick(3))
+    case 36, 40: return .truncate(actor, file: pick(2), pages: pick(filePages + 1))
+    case 37...39: return .punch(actor, file: pick(2), page: pick(filePages), pages: 1 + pick(3))
     default: return .clone(pick(2), pick(2))
     }
   }

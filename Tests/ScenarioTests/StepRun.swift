@@ -103,8 +103,11 @@ struct StepRun {
       .machineCheck(let actor, let map, let page):
       // A private copy is ordinary memory.
       return naive.map(actor, map).map { page < $0.pages && $0.copies[page] == nil } ?? false
-    case .fork(let actor, let child), .thread(let actor, let child):
-      return lives(actor) && !lives(child)
+    case .fork(let actor, let child): return lives(actor) && !lives(child)
+    case .thread(let actor, let new):
+      // The probe on a real machine holds what a thread starts for dead, and so does the language.
+      return lives(actor) && !lives(new)
+        && naive.homes[actor].flatMap { naive.processes[$0] }?.order.first == actor
     case .exit(let actor), .policy(let actor, _), .handler(let actor, _),
       .write(let actor, _, _, _), .truncate(let actor, _, _), .punch(let actor, _, _, _):
       return lives(actor)
