@@ -5,6 +5,7 @@ Nothing is shared with the host: the payload goes in as a second archive of the 
 serial port. The port "live" is a file of the host while the guest runs, and keeps what was written when the guest panics. The
 port "hmp" is QEMU's monitor, so that the guest can ask for a machine check."""
 import ctypes
+import fcntl
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import libraries
 from cpio import Archive
-from places import image
+from places import cache, image
 
 # 16 MiB times n and 2 MiB more: the labels take 2, and ndctl refuses a region that is no multiple of 16 MiB.
 NVDIMM = '514M'
@@ -75,7 +76,9 @@ def _arguments(kernel, scratch, memory, interactive):
         a += ['-object', f'memory-backend-ram,id=nvm{i},size={NVDIMM}',
               '-device', f'nvdimm,id=nv{i},memdev=nvm{i},label-size=128K']
     a += ['-kernel', str(image(kernel) / 'vmlinuz'), '-initrd', f'{scratch}/initrd', '-append', APPEND]
-    a += ['-serial', 'stdio' if interactive else f'file:{scratch}/console']
+    # At a prompt ^C is the guest's.
+    a += (['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'] if interactive
+          else ['-serial', f'file:{scratch}/console'])
     a += ['-device', 'virtio-serial-pci,max_ports=8']
     for port, chardev in [('live', f'file,id=live,path={scratch}/live'), ('out', f'file,id=out,path={scratch}/out.tar'),
                           ('hmp', f'pipe,id=hmp,path={scratch}/a')]:
@@ -104,8 +107,10 @@ def boot(kernel, command, payload=None, limit=600, stall=90, memory='1G', intera
         (folder / 'monitor').touch()
         for name, target in [('a.in', 'f1'), ('a.out', 'f2'), ('b.in', 'f2'), ('b.out', 'monitor')]:
             os.symlink(target, folder / name)
-        start = time.monotonic()
-        with open(folder / 'qemu.log', 'wb') as log:
+        with open(cache() / 'boot.lock', 'w') as turn, open(folder / 'qemu.log', 'wb') as log:
+            if not interactive:
+                fcntl.flock(turn, fcntl.LOCK_EX)    # one guest at a time: emulation takes a processor for itself
+            start = time.monotonic()
             streams = {} if interactive else {'stdin': subprocess.DEVNULL, 'stdout': log, 'stderr': log}
             qemu = subprocess.Popen(_arguments(kernel, scratch, memory, interactive), preexec_fn=_dies_with_parent,
                                     env={**os.environ, **(environment or {})}, **streams)

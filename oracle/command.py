@@ -8,7 +8,7 @@ from pathlib import Path
 
 import fetch as fetching
 import scenarios
-from places import BUILD, KERNELS, REFERENCE, SCENARIOS, Unavailable
+from places import BUILD, KERNELS, QUICK, REFERENCE, SCENARIOS, Unavailable
 
 
 def say(text):
@@ -47,7 +47,29 @@ def run(arguments):
 def compare(arguments):
     import compare as comparing
     wanted = chosen(arguments.scenario)
-    return comparing.compare(arguments.kernel or KERNELS, wanted, say, arguments.keep)
+    table = comparing.compare(arguments.kernel or KERNELS, wanted, say, arguments.keep)
+    return 1 if table.disagreements else 0
+
+
+def quick(arguments):
+    """For CI: never fails because something cannot be had here."""
+    import compare as comparing
+    if arguments.fetch:
+        try:
+            fetching.fetch(arguments.kernel or KERNELS, say=say)
+        except Unavailable as why:
+            say(f'cannot fetch: {why}')
+    kernels, lacking = fetching.available(arguments.kernel or KERNELS)
+    if lacking:
+        print(f'oracle: SKIPPED {", ".join(k for k in arguments.kernel or KERNELS if k not in kernels)}: {lacking}')
+    names = QUICK.read_text().split()
+    table = comparing.compare(kernels, [scenarios.read(SCENARIOS / f'{name}.scn') for name in names], say)
+    return 1 if table.disagreements else 0
+
+
+def all_of_it(arguments):
+    import conformance
+    return conformance.measure(arguments.kernel or KERNELS, arguments.seed, arguments.count, say)
 
 
 def random(arguments):
@@ -64,6 +86,36 @@ def random(arguments):
               f'{len(outcome.unstable)} did not happen again, {len(outcome.explained)} explained, '
               f'{len(unexplained)} unexplained', flush=True)
     return 1 if bad else 0
+
+
+def device(arguments):
+    import device as devices
+    bad = 0
+    for kernel in arguments.kernel or KERNELS:
+        held, broken, notes = devices.run(kernel, say)
+        for text in held:
+            print(f'{kernel}: ok {text}')
+        for text in broken:
+            print(f'{kernel}: FAILED {text}')
+        if arguments.verbose:
+            print('\n'.join(f'{kernel}: {note}' for note in notes))
+        bad += len(broken)
+    return 1 if bad else 0
+
+
+def shell(arguments):
+    import collect
+    import device as devices
+    from boot import boot
+    kernel = (arguments.kernel or [REFERENCE])[0]
+    collect.release(kernel)
+    payload = devices.payload()
+    payload.program('worker', collect.worker.build())
+    for scenario in scenarios.folder(SCENARIOS):
+        payload.text(f's/{scenario.name}.scn', scenario.text())
+    command = ('export PATH=/payload/bin:$PATH PS1="guest# "; sh lib.sh devdax; sh lib.sh fsdax; '
+               'echo "/dev/dax0.0 (2M), /dev/dax1.0 (4K), /dev/pmem2, /dev/pmem3; ./worker s/NAME.scn; exit ends"; exec sh -i')
+    boot(kernel, command, payload, memory='2G', interactive=True)
 
 
 def parser():
@@ -90,6 +142,15 @@ def parser():
     sub.add_argument('--count', type=int, default=100)
     sub.add_argument('--begin', type=int, default=0, help='number of the first one')
     sub.add_argument('--keep', metavar='FOLDER', default=str(BUILD / 'oracle' / 'found'))
+    sub = command('device', device, 'softdax, fio, daxio and pmempool on real devices in the guest.')
+    sub.add_argument('--verbose', action='store_true', help='what softdax check and softdax run --report say there')
+    command('shell', shell, 'A prompt in the guest, with devices, clients, softdax and all scenarios.')
+    sub = command('quick', quick, 'A subset of the scenarios for CI; says so and succeeds when there is no QEMU or no kernel.')
+    sub.add_argument('--fetch', action='store_true', help='first try to get what is missing')
+
+    sub = command('all', all_of_it, 'Everything: compare, device and random; the summary goes to docs/conformance.md.')
+    sub.add_argument('--seed', default='1')
+    sub.add_argument('--count', type=int, default=2000)
     return top
 
 

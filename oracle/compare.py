@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`scripts/oracle compare`: one table, a line for each scenario and kernel that does not agree everywhere, and the sums."""
+"""`scripts/oracle compare`: the guest, the model and what was recorded side by side, in one table."""
 import json
+import time
+from dataclasses import dataclass, field
 
 import collect
 import rows
@@ -9,6 +11,17 @@ from explained import explanation
 from places import TRUTH
 
 WIDTH = 34
+
+
+@dataclass
+class Table:
+    """What a comparison came to. Columns are "recorded" (guest and what was measured when the scenario was written) and "model"
+    (guest and model); words are those of `verdict`."""
+    sums: dict = field(default_factory=dict)           # (kernel, column, word) -> number of scenarios
+    releases: dict = field(default_factory=dict)       # kernel -> uname -r
+    seconds: dict = field(default_factory=dict)        # kernel -> for all its boots
+    explanations: list = field(default_factory=list)   # (kernel, scenario, column, why)
+    disagreements: list = field(default_factory=list)  # (kernel, scenario, column, what differs)
 
 
 def recorded():
@@ -20,8 +33,9 @@ def verdict(kernel, scenario, truth, row):
     """"agrees", "not measured", "unstable", "explained" or "differs", and what differs or why."""
     if truth is None or row is None:
         return 'not measured', []
-    if truth.get('unstable') and (truth.get('guest_died') or any('panicked' in u for u in truth['unstable'])):
-        return 'unstable', []
+    unstable = truth.get('unstable', [])
+    if unstable and (truth.get('guest_died') or row.get('guest_died') or any('panicked' in u for u in unstable)):
+        return 'unstable', ['the kernel stopped in some runs and not in others']
     why = rows.differences(truth, row)
     because = explanation(kernel, scenario, why) if why else ''
     if because:
@@ -41,34 +55,42 @@ def measure(kernel, wanted, say, keep=None):
 
 
 def compare(kernels, wanted, say, keep=None):
-    """Prints the table; 0 when the guest agrees with the model and with what was recorded."""
+    """Prints a line for each scenario that does not agree everywhere, and the sums."""
+    table = Table()
     truth = recorded()
-    bad = 0
     output = open(keep, 'w') if keep else None
     print(f'{"scenario":{WIDTH}} {"kernel":7} {"guest/recorded":15} {"guest/model":12}')
     for kernel in kernels:
+        begin = time.monotonic()
         guest = measure(kernel, wanted, say, output)
+        table.seconds[kernel] = time.monotonic() - begin
+        table.releases[kernel] = collect.release(kernel)
         model = simulate.rows(kernel, wanted)
-        sums = {}
         for scenario in wanted:
-            if not scenario.possible:
-                continue
-            row = guest.get(scenario.name)
-            known = truth.get((scenario.name, kernel))
-            first, why_first = verdict(kernel, scenario, known, row)
-            if known and known.get('unstable'):
-                row = {**row, 'unstable': known['unstable']}
-            second, why_second = verdict(kernel, scenario, row, model.get(scenario.name))
-            for column, word in [('recorded', first), ('model', second)]:
-                sums[column, word] = sums.get((column, word), 0) + 1
-            if first == 'agrees' and second == 'agrees':
-                continue
-            bad += 'differs' in (first, second)
-            print(f'{scenario.name:{WIDTH}} {kernel:7} {first:15} {second:12}')
-            for label, whys in [('recorded != guest', why_first), ('guest != model', why_second)]:
-                for why in whys[:4]:
-                    print(f'    {label}: {why}')
-        told = ', '.join(f'{count} {word} ({column})' for (column, word), count in sorted(sums.items()))
+            if scenario.possible:
+                _compare_one(table, kernel, scenario, truth.get((scenario.name, kernel)), guest.get(scenario.name),
+                             model.get(scenario.name))
+        told = ', '.join(f'{count} {word} ({column})' for (k, column, word), count in sorted(table.sums.items()) if k == kernel)
         skipped = sum(not s.possible for s in wanted)
-        print(f'{"":{WIDTH}} {kernel:7} {told}' + (f'; {skipped} need nfit_test: not in Debian kernels' if skipped else ''))
-    return 1 if bad else 0
+        print(f'{"":{WIDTH}} {kernel:7} {told}, {table.seconds[kernel]:.0f} s' +
+              (f'; {skipped} need nfit_test: not in Debian kernels' if skipped else ''), flush=True)
+    return table
+
+
+def _compare_one(table, kernel, scenario, known, guest, model):
+    if guest and known and known.get('unstable'):
+        guest = {**guest, 'unstable': known['unstable']}
+    found = {'recorded': verdict(kernel, scenario, known, guest), 'model': verdict(kernel, scenario, guest, model)}
+    for column, (word, why) in found.items():
+        table.sums[kernel, column, word] = table.sums.get((kernel, column, word), 0) + 1
+        if word == 'differs':
+            table.disagreements.append((kernel, scenario.name, column, why))
+        elif word in ('explained', 'unstable'):
+            table.explanations.append((kernel, scenario.name, column, why[0]))
+    words = [word for word, _ in found.values()]
+    if words == ['agrees', 'agrees']:
+        return
+    print(f'{scenario.name:{WIDTH}} {kernel:7} {words[0]:15} {words[1]:12}')
+    for column, (word, why) in found.items():
+        for text in why[:4] if word == 'differs' else []:
+            print(f'    guest and {column}: {text}')

@@ -6,8 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 GUEST = ROOT / 'oracle' / 'guest'
 SCENARIOS = ROOT / 'Tests' / 'ScenarioData' / 'scenarios'
+QUICK = ROOT / 'oracle' / 'quick.txt'
 TRUTH = ROOT / 'Tests' / 'ScenarioData' / 'truth.jsonl'
-FOUND = ROOT / 'Tests' / 'ScenarioData' / 'found'
 BUILD = ROOT / 'build'
 SOFTDAX = Path(os.environ.get('SOFTDAX', BUILD / 'bin' / 'softdax'))
 WORKER = BUILD / 'bin' / 'softdax-worker-static'

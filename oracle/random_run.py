@@ -51,7 +51,16 @@ def judged(kernel, scenarios, say):
         if answer.get('refused'):
             yield scenario, row, [f'the model refuses: {answer["refused"]}']
         else:
-            yield scenario, row, rows.differences(rows.finish(row, scenario.group), answer)
+            yield scenario, row, rows.differences(first_time(rows.finish(row, scenario.group)), first_time(answer))
+
+
+def first_time(row):
+    """The row as if no scenario before it in the same boot had poisoned the page of zeroes, which keeps its mark as long as the
+    kernel runs: EBUSY (a reserved page) is EHWPOISON from the second time on."""
+    for step in row.get('steps', []):
+        if step.get('err') == 'EHWPOISON' and ('hwpoison' in step['step'] or ' hwp ' in f' {step["step"]} '):
+            step['err'] = 'EBUSY'
+    return row
 
 
 def apart(scenarios):

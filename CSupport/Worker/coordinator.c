@@ -163,7 +163,9 @@ static void put_name(struct text *row, const char *file)
 	const char *base = slash ? slash + 1 : file;
 	char name[128], version[80];
 
-	snprintf(name, sizeof name, "%.*s", (int)strcspn(base, "."), base);
+	snprintf(name, sizeof name, "%s", base);
+	if (strlen(name) > 4 && !strcmp(name + strlen(name) - 4, ".scn"))
+		name[strlen(name) - 4] = 0;
 	machine->release(version, sizeof version);
 	put(row, "{\"name\":");
 	put_string(row, name);

@@ -145,7 +145,9 @@ extension AddressSpace {
     else { throw .invalidArgument }
     let range = try Self.pages(address, length, overflow: .noMemory)
     guard !range.isEmpty else { return .nothing(range) }
-    guard flags & synchronous == 0 else { throw .invalidArgument }
+    // A mapping of a descriptor that cannot write is not VM_SHARED: its file is not asked.
+    let isAsked = indices(touching: range).contains { windows[$0].access != .readOnly }
+    guard flags & synchronous == 0 || !isAsked else { throw .invalidArgument }
     return covers(range) ? .nothing(range) : .perform(range)
   }
 

@@ -91,6 +91,7 @@ extension FileMapping {
       guard file.isReadable(blocks: block..<block + 1) else { return poisoned }
       source = .blocks(from: block)
     }
+    windows[index].hasAnonymous = true
     windows[index].tables.insert(windows[index].slot(page))
     windows[index].base[page] = FilePTE(.anonymous, .base, isWritable: true, isDirty: true)
     return .copied(source)

@@ -62,6 +62,7 @@ extension FileMapping {
   // MARK: Private
 
   private func handle(_ index: Int, _ page: UInt64, write: Bool, task: UInt64) -> FaultResult {
+    if write, !windows[index].isShared { windows[index].hasAnonymous = true }
     var result = FaultResult.fallback
     if let entry = windows[index].entry(for: page) {
       if !windows[index].isShared, entry.size == .base { return copy(entry, index, page) }

@@ -146,8 +146,8 @@ public final class FileMapping {
     }
   }
 
-  /// fork: the child gets every window. Page-table entries are copied only where the parent has
-  /// private copies, which the two then share until one writes (RC-27).
+  /// fork: the child gets every window. Page-table entries are copied only where the parent
+  /// tried to make private copies, which the two then share until one writes (RC-27).
   ///
   /// Source: `vma_needs_copy`, `copy_present_ptes`, mm/memory.c (v6.12, v7.3).
   public func fork(process: Int, child: Int) {
@@ -157,7 +157,8 @@ public final class FileMapping {
         process: child, addresses: parent.addresses, firstPage: parent.firstPage,
         isShared: parent.isShared, isSynchronous: parent.isSynchronous,
         protection: parent.protection, allowsHuge: parent.allowsHuge)
-      if parent.base.values.contains(where: { $0.target == .anonymous }) {
+      copy.hasAnonymous = parent.hasAnonymous
+      if parent.hasAnonymous {
         copy.tables = parent.tables
         copy.base = parent.base.mapValues(Self.writeProtected)
         windows[index].base = copy.base

@@ -22,6 +22,10 @@ public struct FileWindow: Sendable {
   /// 2 MiB slots of addresses that have a table for small entries. Emptying one does not free it;
   /// munmap does.
   var tables: Set<UInt64> = []
+  /// A store was tried that would need a private copy, whatever came of it: fork copies entries then.
+  ///
+  /// Source: `do_cow_fault` prepares `anon_vma` before it calls the filesystem, mm/memory.c.
+  var hasAnonymous = false
 
   init(
     process: Int, addresses: Range<UInt64>, firstPage: UInt64, isShared: Bool,

@@ -164,13 +164,16 @@ extension Simulator {
     return processes[process].space.window(at: address)?.alignment.bytes ?? 4096
   }
 
-  /// madvise(MADV_SOFT_OFFLINE): the page is faulted in, and is not an online page (MF-48).
+  /// madvise(MADV_SOFT_OFFLINE): each page is faulted in. A private copy moves elsewhere, which nobody sees; any other is not an
+  /// online page (MF-48; `soft_offline_page`, mm/memory-failure.c).
   mutating func softOffline(_ range: Range<UInt64>, process: Int) -> Result<Void, Errno> {
-    guard !range.isEmpty else { return .success(()) }
-    guard faultIn(range.lowerBound, write: false, by: process) != nil else {
-      return .failure(.badAddress)
+    for address in stride(from: range.lowerBound, to: range.upperBound, by: 4096) {
+      guard let touch = faultIn(address, write: false, by: process) else {
+        return .failure(.badAddress)
+      }
+      guard case .anonymous = touch else { return .failure(.ioError) }
     }
-    return .failure(.ioError)
+    return .success(())
   }
 
   /// `hwp` of an actor: corrupt-pfn with the frame of its own page; it is current then.

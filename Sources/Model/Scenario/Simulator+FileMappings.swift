@@ -96,6 +96,23 @@ extension Simulator {
     processes[process].lostPages = processes[process].lostPages.filter { !pages.contains($0) }
   }
 
+  /// Truncating takes private copies away behind the new end, poisoned ones too; punching does not (`truncate_pagecache`,
+  /// mm/truncate.c, unmaps with even_cows; `zap_pte_range`, mm/memory.c).
+  mutating func forgetLostPages(of file: OpenFile, from first: UInt64) {
+    for process in processes.indices where !processes[process].lostPages.isEmpty {
+      for region in processes[process].files
+      where region.namespace == file.namespace && region.inode == file.inode {
+        guard let mapping = mapping(region) else { continue }
+        processes[process].lostPages = processes[process].lostPages.filter { page in
+          guard region.range.contains(page << 12),
+            let window = mapping.window(of: process, at: page << 12)
+          else { return true }
+          return window.page(at: page << 12) < first
+        }
+      }
+    }
+  }
+
   /// madvise() of what `range` has of files.
   mutating func adviseFiles(
     _ advice: AdviceName, _ range: Range<UInt64>, process: Int

@@ -134,11 +134,12 @@ extension Simulator {
   mutating func truncateFile(_ path: String, to length: Int64) -> Result<Void, Errno> {
     if let refusal = refusal(path, .truncate) { return refusal }
     guard length >= 0 else { return .failure(.invalidArgument) }
-    return lookup(path).flatMap { file in
-      with(file) { (filesystem) throws(Errno) in
-        _ = try filesystem.truncate(file.inode, to: UInt64(length))
-      }
+    guard case .success(let file) = lookup(path) else { return lookup(path).map { _ in } }
+    let result = with(file) { (filesystem) throws(Errno) in
+      _ = try filesystem.truncate(file.inode, to: UInt64(length))
     }
+    if case .success = result { forgetLostPages(of: file, from: (UInt64(length) + 4095) >> 12) }
+    return result
   }
 
   mutating func allocateFile(

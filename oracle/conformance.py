@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`scripts/oracle all`: everything there is to compare, and docs/conformance.md with what it came to."""
+from pathlib import Path
+
+import compare
+import device
+import random_run
+import scenarios
+from places import BUILD, ROOT, SCENARIOS
+
+PAGE = ROOT / 'docs' / 'conformance.md'
+HEAD = """# Conformance
+
+Written by `scripts/oracle all`; [oracle.md](oracle.md) is the manual. A row is one scenario on one kernel: every step's result, every
+signal with its address and size, every end of an actor. "Unstable" scenarios stop the kernel in some runs and not in others;
+there is nothing to agree with.
+"""
+
+
+def measure(kernels, seed, count, say):
+    """0 when nothing is left unexplained."""
+    table = compare.compare(kernels, scenarios.folder(SCENARIOS), say)
+    devices = {kernel: device.run(kernel, say) for kernel in kernels}
+    outcomes = [random_run.run(kernel, seed, count, say) for kernel in kernels]
+    for outcome in outcomes:
+        for found in outcome.unexplained:
+            if not found.because:
+                print(random_run.keep(found, BUILD / 'oracle' / 'found'))
+    PAGE.write_text(HEAD + _public(table, kernels) + _devices(devices) + _random(outcomes, seed))
+    say(f'{Path(PAGE).relative_to(ROOT)} is written')
+    left = sum(not f.because for o in outcomes for f in o.unexplained) + sum(len(d[1]) for d in devices.values())
+    return 1 if table.disagreements or left else 0
+
+
+def _public(table, kernels):
+    words = ['agrees', 'explained', 'unstable', 'not measured', 'differs']
+    text = '\n## The scenarios of `Tests/ScenarioData`\n\n'
+    text += '| kernel | compared with | ' + ' | '.join(words) + ' | seconds in QEMU |\n' + '|---' * (len(words) + 3) + '|\n'
+    for kernel in kernels:
+        for column, what in [('model', '`softdax scenario run`'), ('recorded', 'the rows in `truth.jsonl`')]:
+            numbers = [str(table.sums.get((kernel, column, word), 0)) for word in words]
+            text += f'| {table.releases[kernel]} | {what} | ' + ' | '.join(numbers) + f' | {table.seconds[kernel]:.0f} |\n'
+    text += '\nTwo scenarios need the kernel\'s `nfit_test` bus, which Debian does not build: they are judged by their recorded rows only.\n'
+    some = {(k, name, why) for k, name, _, why in table.explanations}
+    if some:
+        text += '\nNot agreeing, explained:\n\n' + ''.join(f'- {name} ({k}): {why}.\n' for k, name, why in sorted(some))
+    if table.disagreements:
+        text += '\nNot explained:\n\n'
+        text += ''.join(f'- {name} ({k}, {column}): {why[0]}\n' for k, name, column, why in table.disagreements)
+    return text
+
+
+def _devices(devices):
+    text = '\n## softdax on real devices in the guest\n\n| kernel | holds | does not |\n|---|---|---|\n'
+    for kernel, (held, broken, _) in devices.items():
+        text += f'| {kernel} | {len(held)} | {len(broken)} |\n'
+    held = next(iter(devices.values()))[0]
+    text += '\n' + ''.join(f'- {what}\n' for what in held)
+    broken = [(kernel, what) for kernel, (_, some, _) in devices.items() for what in some]
+    if broken:
+        text += '\nDoes not hold:\n\n' + ''.join(f'- {kernel}: {what}\n' for kernel, what in broken)
+    return text
+
+
+def _random(outcomes, seed):
+    text = f'\n## Random scenarios, seed {seed}, guest and model\n\n'
+    text += '| kernel | scenarios | steps | agree | did not happen again | explained | unexplained |\n|---|---|---|---|---|---|---|\n'
+    explanations, open_ones = {}, []
+    for o in outcomes:
+        explained = o.explained + [f for f in o.unexplained if f.because]
+        unexplained = [f for f in o.unexplained if not f.because]
+        text += f'| {o.kernel} | {o.run} | {o.steps} | {o.agreed} | {len(o.unstable)} | {len(explained)} | {len(unexplained)} |\n'
+        for found in explained:
+            explanations[found.because] = explanations.get(found.because, 0) + 1
+        open_ones += unexplained
+    if explanations:
+        text += '\nExplained:\n\n' + ''.join(f'- {count} times: {why}.\n' for why, count in sorted(explanations.items()))
+    if open_ones:
+        text += '\nNot explained:\n\n'
+        text += ''.join(f'- {f.scenario.name} on {f.kernel}, {len(f.scenario.lines)} steps: `{f.why[0]}`\n' for f in open_ones)
+    return text
