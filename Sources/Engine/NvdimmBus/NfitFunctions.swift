@@ -94,7 +94,7 @@ struct NfitFunctions {
   }
 
   private func scrubStatus() -> [UInt8] {
-    let head = 44
+    let head = 48
     let most = (Self.longestOutput - head) / 24
     let records = scrubbed?.records ?? []
     let shown = records.prefix(most)
