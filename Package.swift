@@ -87,19 +87,26 @@ let package = Package(
       "FaultEngine", on: "Engine",
       ["DaxModel", "PageModel", "PmemBase", "Medium", "Latency", "LinuxSys", system]),
 
+    room(
+      "FailureEngine", on: "Engine",
+      [
+        "FaultEngine", "MemoryFailure", "DaxModel", "PageModel", "PmemBase", "Medium", "LinuxSys",
+        system,
+      ]),
+
     room("Wire", on: "Service", ["CWire", "LinuxSys", "PmemBase", "Latency", system]),
     room(
       "Server", on: "Service",
       [
-        "Wire", "FaultEngine", "NvdimmBus", "Medium", "Latency", "LinuxSys", "DaxModel",
-        "PageModel", "PmemBase", system, log,
+        "Wire", "FailureEngine", "FaultEngine", "MemoryFailure", "NvdimmBus", "Medium", "Latency",
+        "LinuxSys", "DaxModel", "PageModel", "PmemBase", system, log,
       ]),
 
     .executableTarget(
       name: "softdax",
       dependencies: [
-        "Server", "Wire", "FaultEngine", "HostFilesystem", "Medium", "Latency", "LinuxSys",
-        "Scenario", "DaxModel",
+        "Server", "Wire", "FailureEngine", "FaultEngine", "HostFilesystem", "MemoryFailure",
+        "Medium", "Latency", "LinuxSys", "Scenario", "DaxModel",
         "PageModel", "PmemBase", system, log, arguments,
       ],
       path: "Sources/softdax", swiftSettings: settings),
@@ -131,6 +138,12 @@ let package = Package(
       [
         "FaultEngine", "DaxModel", "Medium", "PageModel", "PmemBase", "Latency", "LinuxSys",
         "TestSupport", system,
+      ]),
+    tests(
+      "FailureEngineTests",
+      [
+        "FailureEngine", "FaultEngine", "MemoryFailure", "DaxModel", "Medium", "PageModel",
+        "PmemBase", "LinuxSys", "TestSupport", system,
       ]),
     tests(
       "WireTests", ["Wire", "CWire", "Latency", "LinuxSys", "PmemBase", "TestSupport", system]),

@@ -84,10 +84,12 @@ int sd_uffd_read(int fd, struct sd_event *events, int capacity)
 			uint64_t flags = messages[i].arg.pagefault.flags;
 			events[i].flags = (flags & UFFD_PAGEFAULT_FLAG_WRITE ? SD_FAULT_WRITE : 0) |
 					  (flags & UFFD_PAGEFAULT_FLAG_MINOR ? SD_FAULT_MINOR : 0);
+			events[i].thread = messages[i].arg.pagefault.feat.ptid;
 		} else {
 			events[i].kind = SD_EVENT_OTHER;
 			events[i].address = 0;
 			events[i].flags = 0;
+			events[i].thread = 0;
 		}
 	}
 	return count;

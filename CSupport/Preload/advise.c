@@ -13,6 +13,9 @@
 #ifndef MADV_DONTNEED_LOCKED /* 5.18 */
 #define MADV_DONTNEED_LOCKED 24
 #endif
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE 101
+#endif
 
 long sd_zap_anonymous(const struct sd_window_entry *window, uintptr_t start, uintptr_t end)
 {
@@ -167,6 +170,17 @@ long sd_do_madvise(uintptr_t address, size_t length, int advice)
 	struct sd_quiet quiet;
 	struct sd_call call;
 
+	/* Never to the host: it would break a page of real memory. */
+	if ((advice == MADV_HWPOISON || advice == MADV_SOFT_OFFLINE) && sd_directory()) {
+		if (address % 4096 != 0 || end == UINTPTR_MAX)
+			return -EINVAL;
+		sd_quiet_begin(&quiet);
+
+		long result = sd_poison(address, end, advice, &quiet);
+
+		sd_quiet_end(&quiet);
+		return result;
+	}
 	if (!sd_near_windows(address, length) || !sd_any_window(address, end) || address % 4096 != 0 || end == UINTPTR_MAX)
 		return SD_RAW3(SYS_madvise, address, length, advice);
 

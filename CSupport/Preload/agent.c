@@ -45,6 +45,8 @@ static struct {
 	int32_t process, thread; /* to send it a signal */
 	int32_t bell;		 /* in the agent's table: a signalfd, or -errno */
 	uint64_t token;
+	int32_t nonce; /* si_pid of the server's signals */
+	struct sd_handled_ring *handled;
 } agent;
 
 /* ------------------------------------------------------------------ in the agent */
@@ -124,6 +126,16 @@ static long introduce_once(long userfaultfd, uint64_t *token)
 		return result;
 	}
 	*token = attached.token;
+	agent.nonce = attached.nonce;
+	if (passed >= 0) {
+		long ring = sd_raw_mmap(0, sizeof(struct sd_handled_ring), PROT_READ | PROT_WRITE, MAP_SHARED, passed, 0);
+
+		sd_raw_close(passed);
+		if (!sd_failed(ring)) {
+			SD_RAW3(SYS_madvise, ring, sizeof(struct sd_handled_ring), MADV_DONTFORK);
+			__atomic_store_n(&agent.handled, (struct sd_handled_ring *)ring, __ATOMIC_RELEASE);
+		}
+	}
 	return server.fd;
 }
 
@@ -255,6 +267,9 @@ static void run(void)
 {
 	close_everything();
 	SD_RAW2(SYS_prctl, PR_SET_NAME, "softdax-agent");
+	/* Whatever the starter has asked for: memory errors are nothing to us, nor to the porter, who inherits it. */
+	SD_RAW5(SYS_prctl, PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_LATE, 0, 0);
+	sd_map_poison();
 	agent.process = (int32_t)SD_RAW0(SYS_getpid);
 	agent.thread = (int32_t)SD_RAW0(SYS_gettid);
 
@@ -379,6 +394,16 @@ bool sd_agent_wake(void)
 	       !sd_failed(SD_RAW3(SYS_tgkill, agent.process, agent.thread, SIGURG));
 }
 
+int32_t sd_nonce(void)
+{
+	return sd_token() != 0 ? agent.nonce : 0;
+}
+
+struct sd_handled_ring *sd_handled(void)
+{
+	return sd_token() != 0 ? __atomic_load_n(&agent.handled, __ATOMIC_ACQUIRE) : NULL;
+}
+
 bool sd_user_mode_only(void)
 {
 	return sd_token() != 0 && agent.user_mode_only;
@@ -390,5 +415,6 @@ void sd_agent_after_fork(void)
 	agent.token = 0;
 	agent.left = 0;
 	agent.user_mode_only = 0;
+	agent.handled = NULL; /* not in the child: MADV_DONTFORK */
 	sd_porter_after_fork();
 }

@@ -148,6 +148,35 @@ bool sd_agent_wake(void);
 /* Faults of system calls are not seen. */
 bool sd_user_mode_only(void);
 void sd_agent_after_fork(void);
+/* si_pid of the signals that the server sends to this process; 0 without an agent. */
+int32_t sd_nonce(void);
+/* Where to note what handlers were called with; NULL without an agent. */
+struct sd_handled_ring *sd_handled(void);
+
+/* ------------------------------------------------------------------ poison.c */
+
+/* In the agent: maps what the server says of pages that the media cannot give. */
+void sd_map_poison(void);
+/* Whether the medium cannot give the page at that offset of a device. */
+bool sd_is_poisoned(uint32_t device, uint64_t offset);
+/* Goes up before pages are good again. */
+uint64_t sd_poison_generation(void);
+/* madvise(MADV_HWPOISON) and MADV_SOFT_OFFLINE; the caller is quiet, and has `quiet` from before. */
+long sd_poison(uintptr_t start, uintptr_t end, int advice, struct sd_quiet *quiet);
+
+/* ------------------------------------------------------------------ signals.c */
+
+struct sd_kernel_action { /* struct sigaction as the system call has it */
+	void *handler;
+	unsigned long flags;
+	void *restorer; /* not on aarch64 */
+	uint64_t mask;
+};
+/* rt_sigaction() of SIGBUS. */
+long sd_do_sigaction(const struct sd_kernel_action *action, struct sd_kernel_action *old, size_t size);
+/* A BUS_MCEERR_AR for the calling thread, as the kernel forces it: blocked or ignored, it kills.  Quiet. */
+void sd_force_bus_error(uintptr_t address, unsigned shift, struct sd_quiet *quiet);
+void sd_signals_after_fork(void);
 
 /* ------------------------------------------------------------------ change.c */
 

@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -132,6 +133,12 @@ SD_EXPORT long syscall(long number, ...)
 		break;
 	case SYS_mremap:
 		result = sd_do_mremap((uintptr_t)a[0], (size_t)a[1], (size_t)a[2], (int)a[3], (uintptr_t)a[4]);
+		break;
+	case SYS_rt_sigaction:
+		if (a[0] == SIGBUS && sd_directory())
+			result = sd_do_sigaction((const struct sd_kernel_action *)a[1], (struct sd_kernel_action *)a[2], (size_t)a[3]);
+		else
+			result = SD_RAW4(SYS_rt_sigaction, a[0], a[1], a[2], a[3]);
 		break;
 	/* With a path: the hooks of the same name, which speak of errors as libc does. */
 	case SYS_openat:

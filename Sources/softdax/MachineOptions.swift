@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import FailureEngine
 internal import FaultEngine
 internal import PmemBase
 internal import Server
@@ -40,6 +41,18 @@ struct MachineOptions: ParsableArguments {
   @Option(help: "Run fault threads and the program on this CPU.")
   var cpu: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Behave as this kernel where kernels differ: 6.1, 6.12 or 7.2 (default 7.2).",
+      valueName: "version"))
+  var kernel: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A setting of the emulated kernel: vm.memory_failure_early_kill=0|1 or vm.memory_failure_recovery=0|1; may be repeated.",
+      valueName: "name=value"))
+  var sysctl: [String] = []
+
   func validate() throws {
     if !device.isEmpty && (size != nil || align != nil || medium != "memfd") {
       throw ValidationError(
@@ -47,12 +60,41 @@ struct MachineOptions: ParsableArguments {
     }
     if faultAround < 0 { throw ValidationError("--fault-around counts pages: 0 or more") }
     _ = try specifications
+    _ = try failures
+  }
+
+  /// What is said of memory failures.
+  var failures: FailureOptions {
+    get throws {
+      var options = FailureOptions()
+      if let kernel {
+        guard let version = KernelBehavior(parsing: kernel) else {
+          let known = KernelBehavior.allCases.map(\.shortName).joined(separator: ", ")
+          throw ValidationError("no kernel \(kernel): use one of \(known)")
+        }
+        options.kernel = version
+      }
+      for setting in sysctl {
+        let pair = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard pair.count == 2, let on = ["0": false, "1": true][pair[1]] else {
+          throw ValidationError("--sysctl \(setting): write NAME=0 or NAME=1")
+        }
+        switch pair[0] {
+        case "vm.memory_failure_early_kill": options.earlyKill = on
+        case "vm.memory_failure_recovery": options.recovers = on
+        default:
+          throw ValidationError(
+            "no sysctl \(pair[0]): vm.memory_failure_early_kill or vm.memory_failure_recovery")
+        }
+      }
+      return options
+    }
   }
 
   /// Nothing was asked for but, perhaps, the CPU that the program runs on.
   var isDefault: Bool {
     size == nil && align == nil && medium == "memfd" && device.isEmpty && !populate
-      && faultAround == 0
+      && faultAround == 0 && kernel == nil && sysctl.isEmpty
   }
 
   var specifications: [DeviceSpecification] {
@@ -74,6 +116,7 @@ struct MachineOptions: ParsableArguments {
   func serverOptions(socket: String? = nil) throws -> Server.Options {
     Server.Options(
       devices: try specifications, socket: socket,
-      insertion: InsertionOptions(populates: populate, around: faultAround), cpu: cpu)
+      insertion: InsertionOptions(populates: populate, around: faultAround), cpu: cpu,
+      failures: try failures)
   }
 }

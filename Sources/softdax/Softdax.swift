@@ -10,6 +10,8 @@ struct Softdax: ParsableCommand {
       CommandGroup(
         name: "Emulating devices:", subcommands: [Run.self, Serve.self, Environment.self]),
       CommandGroup(
+        name: "Breaking:", subcommands: [InjectError.self, ClearErrors.self]),
+      CommandGroup(
         name: "Looking:", subcommands: [List.self, Pages.self, LatencyCommand.self, Owners.self]),
       CommandGroup(name: "The model:", subcommands: [ScenarioCommand.self]),
       CommandGroup(name: "This host:", subcommands: [Check.self, Bench.self, BenchWorkload.self]),

@@ -32,10 +32,17 @@ enum Example {
       header: Codec.header(SD_WRITE_ATTRIBUTE), node_dev: 1, node_ino: 2, length: 3, reserved: 0)
     let control = sd_control(
       header: Codec.header(SD_CONTROL), request: .max, access: 2, length: 4)
+    let poison = sd_poison(
+      header: Codec.header(SD_POISON), token: 1, address: 2, thread: 3, advice: 101)
     let done = sd_done(header: Codec.header(SD_DONE), error: -5, reserved: 0)
     let asked: [Request] = [
       .getServer, .getDevice(3), .getPages(device: 1, first: 2, count: 3),
       .getLatency(device: 1, .install, first: 2),
+      .inject(Request.Injection(device: 1, kind: .poison, first: 2, count: 3)),
+      .inject(Request.Injection(device: 1, kind: .latent, first: .max, count: 0)),
+      .inject(
+        Request.Injection(device: 1, kind: .machineCheck, first: 2, count: 3, dataStays: true)),
+      .clearErrors(device: 1, first: 2, count: 3),
     ]
     return [
       (
@@ -74,6 +81,10 @@ enum Example {
         Codec.bytes(of: control) + [5, 6, 7, 8],
         "\(Request.control(Request.Control(request: .max, access: 2, envelope: [5, 6, 7, 8])))"
       ),
+      (
+        Codec.bytes(of: poison),
+        "\(Request.poison(Request.Poison(token: 1, address: 2, thread: 3, isSoftOffline: true)))"
+      ),
       (Codec.bytes(of: done), "\(Request.done(error: -5))"),
     ] + asked.map { (try! $0.encoded, "\($0)") }
   }()
@@ -87,7 +98,7 @@ enum Example {
 
   /// As the server answers tools.
   static let replies: [Reply] = [
-    .done(error: 0), .done(error: -19),
+    .done(error: 0), .done(error: -19), .cleared(bytes: .max),
     .server(
       ServerInfo(
         pid: 4711, devices: 2, workloads: 3, attachedEver: .max, directory: "/run/softdax/4711")),

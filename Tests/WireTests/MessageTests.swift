@@ -94,10 +94,20 @@ internal import Testing
     #expect(done.header.version == UInt16(SD_WIRE_VERSION))
     #expect(done.error == -22)
 
-    let attached = try read(sd_attached.self, .attached(error: -1, token: 0x1122_3344_5566_7788))
+    let attached = try read(
+      sd_attached.self, .attached(error: -1, token: 0x1122_3344_5566_7788, nonce: 77))
     #expect(attached.header.type == UInt16(SD_ATTACHED.rawValue))
     #expect(attached.error == -1)
     #expect(attached.token == 0x1122_3344_5566_7788)
+    #expect(attached.nonce == 77)
+
+    let poisoned = try read(
+      sd_poisoned.self, .poisoned(Reply.Poisoned(error: 0, step: 2, signal: (3, 21))))
+    #expect(poisoned.header.type == UInt16(SD_POISONED.rawValue))
+    #expect(poisoned.flags == SD_POISONED_SIGNAL)
+    #expect([poisoned.step, poisoned.address, UInt64(poisoned.shift)] == [2, 3, 21])
+    let refused = try read(sd_poisoned.self, .poisoned(Reply.Poisoned(error: -5)))
+    #expect(refused.error == -5 && refused.flags == 0)
 
     for mapsMedium in [true, false] {
       let plan = try read(

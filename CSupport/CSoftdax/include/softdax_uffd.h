@@ -35,6 +35,8 @@ struct sd_event {
 	uint64_t address; /* byte address of the fault, page-aligned unless EXACT_ADDRESS was asked for */
 	uint32_t kind;
 	uint32_t flags;
+	uint32_t thread; /* whose touch it was, as its own pid namespace numbers it */
+	uint32_t reserved;
 };
 /* Reads up to `capacity` (at most 16) events; blocks if the descriptor does.  Returns how many.
  * -EINTR: a signal; -EAGAIN: none, non-blocking. */
@@ -55,6 +57,7 @@ int sd_uffd_poison(int fd, uint64_t start, uint64_t length);
 #define SD_FEATURE_EVENT_REMAP (1ull << 2)
 #define SD_FEATURE_MISSING_HUGETLBFS (1ull << 4)
 #define SD_FEATURE_MISSING_SHMEM (1ull << 5)
+#define SD_FEATURE_THREAD_ID (1ull << 8)
 #define SD_FEATURE_MINOR_HUGETLBFS (1ull << 9)
 #define SD_FEATURE_MINOR_SHMEM (1ull << 10)
 #define SD_FEATURE_POISON (1ull << 14)

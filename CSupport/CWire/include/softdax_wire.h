@@ -18,7 +18,7 @@
  *   request   SD_MAP, SD_CHANGE, SD_ADOPT, SD_POPULATE: from the thread that called mmap() and the like; a fresh
  *             connection for each call, so that fork, vfork and close_range() find nothing to tear.
  *             Likewise SD_WRITE_ATTRIBUTE, from the thread that called write(), and SD_CONTROL, from the one that called ioctl().
- *   tool      SD_GET_*: any number of questions on one connection.
+ *   tool      SD_GET_*, SD_INJECT, SD_CLEAR_ERRORS: any number of questions on one connection.
  */
 #ifndef SOFTDAX_WIRE_H
 #define SOFTDAX_WIRE_H
@@ -31,11 +31,13 @@
 /* The environment of a workload: the session directory, absolute.  In it
  *   table     struct sd_table_header, then its entries
  *   socket    where the server listens (serve --socket PATH makes a link to it at PATH)
+ *   poison    struct sd_poison_header, then which pages the media cannot give: see there
  *   sys/      the files behind /sys paths
  *   dev/      an empty regular file for each device node: its (st_dev, st_ino) is the device's identity  */
 #define SD_ENVIRONMENT "SOFTDAX_DIR"
 #define SD_TABLE_NAME "table"
 #define SD_SOCKET_NAME "socket"
+#define SD_POISON_NAME "poison"
 
 #define SD_MAX_DEVICES 64u
 #define SD_MAX_MESSAGE 65536u
@@ -44,7 +46,7 @@ enum sd_type {
 	SD_DONE = 1, /* reply: struct sd_done */
 
 	SD_ATTACH = 16,   /* agent: struct sd_attach + the process's userfaultfd */
-	SD_ATTACHED = 17, /* reply: struct sd_attached */
+	SD_ATTACHED = 17, /* reply: struct sd_attached + memory for struct sd_handled_ring */
 	SD_DEVICE_FD = 18, /* server to agent: struct sd_device_fd + descriptor; no reply */
 	SD_INSERT = 19,    /* server to agent: struct sd_insert; the agent replies SD_DONE */
 
@@ -56,6 +58,12 @@ enum sd_type {
 	SD_CHANGE_PLAN = 37, /* reply: struct sd_change_plan */
 	SD_CHANGED = 38,     /* second message: struct sd_changed; reply SD_DONE */
 	SD_POPULATE = 39,    /* struct sd_populate; reply SD_DONE when every page is there */
+
+	SD_INJECT = 48,	      /* tool: struct sd_inject; reply SD_DONE */
+	SD_CLEAR_ERRORS = 49, /* tool: struct sd_clear_errors; reply SD_CLEARED */
+	SD_CLEARED = 50,      /* reply: struct sd_cleared */
+	SD_POISON = 51,	      /* request: struct sd_poison: madvise(MADV_HWPOISON) of one folio */
+	SD_POISONED = 52,     /* reply: struct sd_poisoned */
 
 	SD_GET_SERVER = 64, /* header only; reply SD_SERVER */
 	SD_SERVER = 65,
@@ -131,7 +139,7 @@ struct sd_attach {
 struct sd_attached {
 	struct sd_header header;
 	int32_t error;
-	uint32_t reserved;
+	int32_t nonce; /* si_pid of the signals that the server sends: see sd_signal_words */
 	uint64_t token; /* names this address space in requests; random, never 0 */
 };
 
@@ -274,6 +282,87 @@ struct sd_controlled {
 	/* then SD_ENVELOPE_MOST bytes, of which length count */
 };
 
+/* ------------------------------------------------------------------ pages that fail */
+
+/* Who sends a signal to another process cannot choose a positive si_code.  So a memory error comes as SI_QUEUE, with
+ * si_pid = the nonce of sd_attached, si_uid = code << 8 | lsb (code: BUS_MCEERR_AR, BUS_MCEERR_AO), si_value = the address. */
+
+/* The file `poison`: behind this header, from byte 4096 on, one bit for each 4 KiB page of the devices, least significant first, one
+ * device after the other in the order of their indices, each at the next multiple of 4096 bytes. */
+struct sd_poison_header {
+	uint32_t magic;
+	uint32_t version;
+	uint64_t generation; /* goes up before bits are cleared */
+};
+#define SD_POISON_BITS 4096u
+
+struct sd_handled { /* a handler of the program was called with a SIGBUS that says a memory error */
+	uint64_t address;
+	uint64_t time; /* CLOCK_MONOTONIC, ns */
+	uint32_t thread;
+	int32_t code;
+	uint32_t shift; /* si_addr_lsb */
+	uint32_t reserved;
+};
+#define SD_HANDLED_ENTRIES 127u
+struct sd_handled_ring {
+	uint64_t count; /* ever; the latest is entry (count - 1) % SD_HANDLED_ENTRIES */
+	uint64_t reserved[3];
+	struct sd_handled entries[SD_HANDLED_ENTRIES];
+};
+
+struct sd_poison {
+	struct sd_header header;
+	uint64_t token;
+	uint64_t address; /* whose folio is faulted in, and then fails */
+	uint32_t thread;
+	uint32_t advice; /* MADV_HWPOISON or MADV_SOFT_OFFLINE */
+};
+
+#define SD_POISONED_SIGNAL 1u /* the calling thread gets a BUS_MCEERR_AR */
+
+struct sd_poisoned {
+	struct sd_header header;
+	int32_t error; /* what madvise() must fail with: 0 or -errno */
+	uint32_t flags;
+	uint64_t address; /* the signal's */
+	uint64_t step;	  /* bytes to the next folio to fail */
+	uint32_t shift;	  /* the signal's si_addr_lsb */
+	uint32_t reserved;
+};
+
+enum sd_error_kind {
+	SD_ERROR_POISON = 1,	    /* software: the handler runs, the medium stays good */
+	SD_ERROR_MACHINE_CHECK = 2, /* the handler runs, bad blocks come, the medium is bad */
+	SD_ERROR_MEDIA = 3,	    /* the medium is bad, and known to be */
+	SD_ERROR_LATENT = 4,	    /* the medium is bad, and nobody knows */
+};
+
+#define SD_INJECT_DATA_STAYS 1u /* SD_ERROR_MACHINE_CHECK: the medium stays good */
+
+struct sd_inject {
+	struct sd_header header;
+	uint32_t device;
+	uint32_t kind;	/* enum sd_error_kind */
+	uint64_t first; /* sectors of 512 bytes */
+	uint64_t count;
+	uint32_t flags;
+	uint32_t reserved;
+};
+
+struct sd_clear_errors {
+	struct sd_header header;
+	uint32_t device;
+	uint32_t reserved;
+	uint64_t first; /* sectors of 512 bytes */
+	uint64_t count; /* 0: to the end */
+};
+
+struct sd_cleared {
+	struct sd_header header;
+	uint64_t bytes;
+};
+
 /* ------------------------------------------------------------------ latencies, on the wire */
 
 /* Bucket index of a value in ns: see Latency/BucketScale.swift and sd_bucket() in CSoftdax. */
@@ -402,6 +491,14 @@ SD_ASSERT_SIZE(sd_populate, 32);
 SD_ASSERT_SIZE(sd_write_attribute, 32);
 SD_ASSERT_SIZE(sd_control, 24);
 SD_ASSERT_SIZE(sd_controlled, 16);
+SD_ASSERT_SIZE(sd_poison_header, 16);
+SD_ASSERT_SIZE(sd_handled, 32);
+SD_ASSERT_SIZE(sd_handled_ring, 4096);
+SD_ASSERT_SIZE(sd_poison, 32);
+SD_ASSERT_SIZE(sd_poisoned, 40);
+SD_ASSERT_SIZE(sd_inject, 40);
+SD_ASSERT_SIZE(sd_clear_errors, 32);
+SD_ASSERT_SIZE(sd_cleared, 16);
 SD_ASSERT_SIZE(sd_bucket_count, 16);
 SD_ASSERT_SIZE(sd_server, 160);
 SD_ASSERT_SIZE(sd_get_device, 16);

@@ -1,10 +1,10 @@
 public import DaxModel
 public import Latency
-internal import LinuxSys
+public import LinuxSys
 public import Medium
 public import PageModel
 public import PmemBase
-internal import Synchronization
+public import Synchronization
 public import SystemPackage
 
 /// A device of the machine: its medium, its pages' descriptors, and what was measured on it.
@@ -16,6 +16,10 @@ public final class DaxDevice: Sendable {
   public let geometry: DeviceGeometry
   public let medium: any Medium
   public let pagemap: Pagemap
+  /// Pages whose touch is an error.
+  public let poison: PoisonedPages
+  /// Held while pages are out of the medium, and by whoever fills its holes.
+  public let holes = Mutex(())
 
   /// Event read to page installed, in ns; then its two parts.
   public let insertLatency = LatencyHistogram()
@@ -34,17 +38,49 @@ public final class DaxDevice: Sendable {
   /// userfaultfd events answered since the server began.
   public var faultsEver: UInt64 { faulted.load(ordering: .relaxed) }
 
+  /// Folios that have been in a page table: one bit each, never cleared.
+  private let owned: AtomicBits
+  private let enabled = Atomic(true)
+
   /// Descriptors are 16 bytes for each folio, committed when first written.
   ///
+  /// - Parameters:
+  ///   - regime: How the folios are counted.
+  ///   - poison: A bit for each 4 KiB page, where others look at them too.
   /// - Throws: `.noMemory` when the address space has no room for them.
-  public init(name: String, medium: any Medium, alignment: PageSize) throws(Errno) {
+  public init(
+    name: String, medium: any Medium, alignment: PageSize, regime: RefcountRegime = .landed,
+    poison: AtomicBits? = nil
+  ) throws(Errno) {
     self.name = name
     self.medium = medium
     geometry = DeviceGeometry(size: medium.size, alignment: alignment)
     descriptors = try LazyDescriptors(folios: Int(medium.size / alignment.bytes))
     pagemap = Pagemap(
       type: .generic, pageCount: medium.size / PageSize.base.bytes, folioSize: alignment,
-      storage: descriptors)
+      regime: regime, storage: descriptors)
+    let folios = Int(geometry.folioCount)
+    owned = AtomicBits(
+      count: folios, in: try SharedMemory(count: AtomicBits.bytes(for: folios)))
+    let pages = Int(medium.size / PageSize.base.bytes)
+    let own = poison == nil ? try SharedMemory(count: AtomicBits.bytes(for: pages)) : nil
+    self.poison = PoisonedPages(poison ?? AtomicBits(count: pages, in: own!))
+  }
+
+  /// Whether some process has had the folio in a page table since the device is there: it has a `mapping`, which it keeps.
+  ///
+  /// Source: `dax_set_mapping`, drivers/dax/device.c (v6.1, v7.3).
+  public func isOwned(folio: Int) -> Bool { owned.contains(folio) }
+
+  /// Whether it can be mapped.
+  public var isEnabled: Bool { enabled.load(ordering: .acquiring) }
+
+  /// Whoever disables it revokes the windows afterwards.
+  public func setEnabled(_ on: Bool) { enabled.store(on, ordering: .sequentiallyConsistent) }
+
+  @inline(__always)
+  func noteOwned(_ folios: Range<Int>) {
+    for folio in folios { owned.insert(folio) }
   }
 
   /// Notes a fault; before its page is visible, so that who sees the page sees the count.
@@ -59,5 +95,5 @@ public final class DaxDevice: Sendable {
 
   /// Byte offset in the medium of folio `folio`.
   @inline(__always)
-  func offset(ofFolio folio: Int) -> UInt64 { UInt64(folio) * geometry.alignment.bytes }
+  public func offset(ofFolio folio: Int) -> UInt64 { UInt64(folio) * geometry.alignment.bytes }
 }

@@ -17,7 +17,7 @@ extension Workload {
   public func serveFaults() -> Errno? {
     defer { stopped.store(true, ordering: .releasing) }
     var batch = Userfaultfd.EventBatch()
-    var again: [UInt64] = []
+    var again: [(address: UInt64, thread: Int32)] = []
     while !stopping.load(ordering: .relaxed) {
       let count: Int
       do throws(Errno) {
@@ -33,8 +33,10 @@ extension Workload {
       }
       let read = Clock.now()
       for index in 0..<count {
-        guard case .fault(let address, let isMissing) = batch[index] else { continue }
-        if !answer(address, isMissing: isMissing, since: read) { again.append(address) }
+        guard case .fault(let address, let isMissing, let thread) = batch[index] else { continue }
+        if !answer(address, isMissing: isMissing, by: thread, since: read) {
+          again.append((address, thread))
+        }
       }
       if !again.isEmpty { retry(&again) }
     }
@@ -43,9 +45,9 @@ extension Workload {
 
   /// The kernel refuses insertions while an mremap is under way (`mmap_changing`), and that goes on until its event has been read:
   /// so read on without blocking until every page is in.
-  private func retry(_ addresses: inout [UInt64]) {
-    addresses.removeAll { answer($0, isMissing: true, since: Clock.now()) }
-    try? userfaultfd.setNonblocking(!addresses.isEmpty)
+  private func retry(_ touches: inout [(address: UInt64, thread: Int32)]) {
+    touches.removeAll { answer($0.address, isMissing: true, by: $0.thread, since: Clock.now()) }
+    try? userfaultfd.setNonblocking(!touches.isEmpty)
   }
 
   /// Ends `serveFaults` in `thread`, and waits for it.
@@ -62,18 +64,18 @@ extension Workload {
   /// Answers one fault: decide, take the reference, make the page visible.
   ///
   /// - Returns: `false` if the kernel asks to try again.
-  func answer(_ address: UInt64, isMissing: Bool, since read: Ticks) -> Bool {
+  func answer(_ address: UInt64, isMissing: Bool, by thread: Int32, since read: Ticks) -> Bool {
     guard usesAgent.load(ordering: .relaxed) else {
-      switch step(address, isMissing: isMissing, since: read) {
+      switch step(address, isMissing: isMissing, by: thread, since: read) {
       case .done: return true
       case .again: return false
       case .agent:
         usesAgent.store(true, ordering: .sequentiallyConsistent)
-        return answer(address, isMissing: isMissing, since: read)
+        return answer(address, isMissing: isMissing, by: thread, since: read)
       }
     }
     return agentTurn.withLock { _ in
-      switch step(address, isMissing: isMissing, since: read) {
+      switch step(address, isMissing: isMissing, by: thread, since: read) {
       case .done: return true
       case .again: return false
       case .agent(let work):
@@ -83,6 +85,7 @@ extension Workload {
     }
   }
 
+  /// What is left to do about a touch.
   enum Step {
     case done
     case again
@@ -97,13 +100,20 @@ extension Workload {
 
   /// Decides under the lock; installs there too where that is one ioctl.
   @inline(__always)
-  private func step(_ address: UInt64, isMissing: Bool, since read: Ticks) -> Step {
+  private func step(
+    _ address: UInt64, isMissing: Bool, by thread: Int32, since read: Ticks
+  ) -> Step {
     state.withLock { state in
       guard !state.ended else { return .done }
       let decision = state.space.fault(at: address, around: options.around)
       switch decision {
       case .install(let index, let folios, let start, let length):
         let device = devices[index]
+        if !device.poison.isEmpty,
+          let step = stepAroundPoison(&state, decision, address, by: thread, since: read)
+        {
+          return step
+        }
         device.noteFault()
         device.take(folios)
         let counted = Clock.now()
@@ -135,6 +145,11 @@ extension Workload {
       case .present(let index, let start, let length):
         // Another thread was first; or the entry went without our knowledge (a raw system call): then put it back, counted as it is.
         let device = devices[index]
+        if !device.poison.isEmpty,
+          let step = stepAroundPoison(&state, decision, address, by: thread, since: read)
+        {
+          return step
+        }
         device.noteFault()
         if device.medium.insertion == .continued,
           case .again = install(device, 0..<0, start, length, isMissing: isMissing)
@@ -180,7 +195,7 @@ extension Workload {
   }
 
   /// The same, page by page where something is in the way.
-  private func installSlowly(
+  func installSlowly(
     _ device: DaxDevice, _ folios: Range<Int>, _ from: UInt64, _ end: UInt64,
     _ origin: UInt64
   ) -> Installation {
@@ -199,9 +214,12 @@ extension Workload {
         case .badAddress where !filled && !folios.isEmpty:
           filled = true
           do throws(Errno) {
-            try device.medium.fill(
-              offset: device.offset(ofFolio: folios.lowerBound) + (at - origin),
-              length: end - at)
+            // Not while a page is out for a moment.
+            try device.holes.withLock { _ throws(Errno) in
+              try device.medium.fill(
+                offset: device.offset(ofFolio: folios.lowerBound) + (at - origin),
+                length: end - at)
+            }
           } catch {
             return .failed(error)
           }
@@ -247,7 +265,7 @@ extension Workload {
   /// No page can be had: the touch becomes SIGBUS, as on a device that fails. A process that is gone needs no answer.
   ///
   /// - Returns: `false` if this kernel cannot say so; then the agent has to, see `withdraw`.
-  private func giveUp(_ address: UInt64, _ length: UInt64, _ errno: Errno) -> Bool {
+  func giveUp(_ address: UInt64, _ length: UInt64, _ errno: Errno) -> Bool {
     switch errno {
     case .noSuchProcess, .noSuchFileOrDirectory, .brokenPipe, .connectionReset: break
     default:
@@ -307,7 +325,9 @@ extension Workload {
     var work: AgentWork?
     let step: PopulateStep = state.withLock { state in
       guard !state.ended else { return .inserted(end) }
-      let limit = max(1, 512 >> (state.space.window(at: at)?.alignment.order ?? 0))
+      let window = state.space.window(at: at)
+      let hasPoison = window.map { !devices[$0.device].poison.isEmpty } ?? false
+      let limit = hasPoison ? 1 : max(1, 512 >> (window?.alignment.order ?? 0))
       let run = state.space.populate(from: at, upTo: end, limit: limit)
       switch run.decision {
       case .install(let index, let folios, let start, let length)?:
@@ -317,7 +337,11 @@ extension Workload {
           work = AgentWork(decision: run.decision!, counted: Clock.now())
           return .inserted(run.next)
         }
-        switch install(device, folios, start, length, isMissing: false) {
+        let installation =
+          hasPoison
+          ? installAroundPoison(device, folios, start, length)
+          : install(device, folios, start, length, isMissing: false)
+        switch installation {
         case .installed:
           device.noteInserted(folios.count)
           return .inserted(run.next)
@@ -346,6 +370,7 @@ extension DaxDevice {
   @inline(__always)
   func take(_ folios: Range<Int>) {
     for folio in folios { pagemap.map(folio: folio) }
+    noteOwned(folios)
   }
 
   /// The folios did not become visible after all.

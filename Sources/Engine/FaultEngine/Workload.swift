@@ -23,12 +23,18 @@ public final class Workload: Sendable {
   let userfaultfd: Userfaultfd
   let agent: any Agent
   let options: InsertionOptions
+  let poisonHandler: (any PoisonHandler)?
+  /// By this the workload's library knows a signal of the server's: no number of a process.
+  public let nonce = Int32.random(in: 1 << 30...Int32.max)
+  /// When the process was started, in ticks since boot: the kernel goes through processes in this order.
+  public let startTime: UInt64
 
-  struct State {
-    var space = AddressSpace()
+  /// What the workload's lock guards.
+  public struct State: Sendable {
+    public var space = AddressSpace()
     /// Pages (of 4 KiB) touched in ranges under change: to be woken when that is over, and to fault again.
     var waiting: Set<UInt64> = []
-    var ended = false
+    public internal(set) var ended = false
   }
   let state = Mutex(State())
   let agentTurn = Mutex(())
@@ -43,12 +49,14 @@ public final class Workload: Sendable {
 
   /// Takes over a userfaultfd just opened in `process`.
   ///
-  /// - Parameter withoutPoison: do without UFFDIO_POISON, as on kernels before 6.6.
+  /// - Parameters:
+  ///   - poisonHandler: Is told of touches that consume an error; without it no device may have poison.
+  ///   - withoutPoison: do without UFFDIO_POISON, as on kernels before 6.6.
   /// - Throws: `.invalidArgument` when this kernel lacks a feature that `softdax check` lists.
   public init(
     process: Int32, command: String, devices: [DaxDevice],
     userfaultfd: consuming Userfaultfd, agent: any Agent, options: InsertionOptions,
-    withoutPoison: Bool = false
+    poisonHandler: (any PoisonHandler)? = nil, withoutPoison: Bool = false
   ) throws(Errno) {
     let offered = try userfaultfd.handshake(Self.features)
     canPoison = offered.contains(.poison) && !withoutPoison
@@ -59,11 +67,13 @@ public final class Workload: Sendable {
     self.userfaultfd = userfaultfd
     self.agent = agent
     self.options = options
+    self.poisonHandler = poisonHandler
+    startTime = ProcessFacts.startTime(process)
   }
 
   /// What the kernel must offer: 5.14.
   public static let features: Userfaultfd.Features = [
-    .remapEvents, .missingHugetlb, .missingShmem, .minorHugetlb, .minorShmem,
+    .remapEvents, .threadIdentifier, .missingHugetlb, .missingShmem, .minorHugetlb, .minorShmem,
   ]
 
   // MARK: Windows
@@ -72,7 +82,9 @@ public final class Workload: Sendable {
   ///
   /// Source: drivers/dax/device.c `__check_vma`, `dax_get_unmapped_area`; mm/mmap.c.
   public func plan(_ request: MapRequest, device: Int) throws(Errno) -> MapPlan {
-    guard devices.indices.contains(device) else { throw .noSuchAddressOrDevice }
+    guard devices.indices.contains(device), devices[device].isEnabled else {
+      throw .noSuchAddressOrDevice
+    }
     return try DeviceDaxRules.map(request, on: devices[device].geometry)
   }
 
@@ -92,6 +104,8 @@ public final class Workload: Sendable {
     let continued = dax.medium.insertion == .continued
     if !continued { usesAgent.store(true, ordering: .sequentiallyConsistent) }
     try whenUnchanging { state throws(Errno) in
+      // It may have been disabled since the plan was made; from here on the window is one that disabling revokes.
+      guard dax.isEnabled else { throw .noSuchAddressOrDevice }
       // Faults that come between the two wait for the lock.
       try userfaultfd.register(address: address, length: length, minor: continued)
       do throws(Errno) {

@@ -13,6 +13,8 @@ public struct Userfaultfd: ~Copyable, Sendable {
     public init(rawValue: UInt64) { self.rawValue = rawValue }
     /// A registration travels along with mremap.
     public static let remapEvents = Features(rawValue: UInt64(SD_FEATURE_EVENT_REMAP))
+    /// Events name the thread.
+    public static let threadIdentifier = Features(rawValue: UInt64(SD_FEATURE_THREAD_ID))
     public static let missingHugetlb = Features(rawValue: UInt64(SD_FEATURE_MISSING_HUGETLBFS))
     public static let missingShmem = Features(rawValue: UInt64(SD_FEATURE_MISSING_SHMEM))
     public static let minorHugetlb = Features(rawValue: UInt64(SD_FEATURE_MINOR_HUGETLBFS))
@@ -22,8 +24,8 @@ public struct Userfaultfd: ~Copyable, Sendable {
 
   /// One message read from the descriptor.
   public enum Event: Sendable {
-    /// A thread waits for the page of this address, which the medium holds or `isMissing`.
-    case fault(address: UInt64, isMissing: Bool)
+    /// `thread` waits for the page of this address, which the medium holds or `isMissing`.
+    case fault(address: UInt64, isMissing: Bool, thread: Int32)
     /// mremap and kin: having read it is all the kernel waits for.
     case other
   }
@@ -89,7 +91,9 @@ public struct Userfaultfd: ~Copyable, Sendable {
     public subscript(index: Int) -> Event {
       let event = events[index]
       return event.kind == SD_EVENT_FAULT
-        ? .fault(address: event.address, isMissing: event.flags & SD_FAULT_MINOR == 0) : .other
+        ? .fault(
+          address: event.address, isMissing: event.flags & SD_FAULT_MINOR == 0,
+          thread: Int32(bitPattern: event.thread)) : .other
     }
   }
 

@@ -46,6 +46,8 @@ extension Server {
         case .adopt(let adopt):
           try conversation.channel.send(.done(error: -self.adopt(adopt).rawValue))
         case .change(let change): try self.change(change, conversation)
+        case .poison(let poison):
+          try conversation.channel.send(.poisoned(self.poison(poison)))
         case .populate(let populate):
           try conversation.channel.send(.done(error: -self.populate(populate).rawValue))
         case .writeAttribute(let write):
@@ -76,7 +78,10 @@ extension Server {
       let workload = try Workload(
         process: process, command: attach.command, devices: devices,
         userfaultfd: Userfaultfd(adopting: descriptor), agent: agent,
-        options: options.insertion)
+        options: options.insertion, poisonHandler: failures)
+      // Its size is fixed: the workload cannot make a look at it fail.
+      let ring = try OwnedDescriptor.memfd(
+        name: "softdax-handled", size: UInt64(HandledRing.bytes))
       let cpu = options.cpu
       let faults = try WorkerThread(name: "softdax-fault") { [logger] in
         if let cpu { try? Placement.pin(to: cpu) }
@@ -88,7 +93,7 @@ extension Server {
       }
       if registry.add(workload) {
         do throws(WireError) {
-          try agent.welcome(error: 0, token: workload.token)
+          try agent.welcome(token: workload.token, nonce: workload.nonce, passing: ring)
           agent.waitForEnd()
         } catch {}
       }
@@ -97,7 +102,7 @@ extension Server {
       registry.remove(workload)
     } catch {
       logger.error("cannot serve \(attach.command) (\(process)): \(error)")
-      try agent.welcome(error: -error.rawValue, token: 0)
+      try agent.refuse(error)
     }
   }
 

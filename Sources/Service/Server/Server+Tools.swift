@@ -28,6 +28,9 @@ extension Server {
     case .getLatency(let index, let kind, let first):
       guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
       return latency(devices[index].histogram(kind).snapshot(), from: first)
+    case .inject(let injection): return error(inject(injection))
+    case .clearErrors(let device, let first, let count):
+      return clearErrors(device: device, first: first, count: count)
     default:
       throw .unexpected(type: 0)
     }

@@ -1,3 +1,4 @@
+public import FailureEngine
 public import FaultEngine
 internal import Latency
 internal import LinuxSys
@@ -22,15 +23,19 @@ public final class Server: Sendable {
     public var insertion: InsertionOptions
     /// The CPU that fault threads run on; `nil` leaves it to the scheduler.
     public var cpu: Int?
+    /// The kernel's version and settings, as far as failing pages go.
+    public var failures: FailureOptions
 
     public init(
       devices: [DeviceSpecification] = [DeviceSpecification()], socket: String? = nil,
-      insertion: InsertionOptions = InsertionOptions(), cpu: Int? = nil
+      insertion: InsertionOptions = InsertionOptions(), cpu: Int? = nil,
+      failures: FailureOptions = FailureOptions()
     ) {
       self.devices = devices
       self.socket = socket
       self.insertion = insertion
       self.cpu = cpu
+      self.failures = failures
     }
   }
 
@@ -39,7 +44,9 @@ public final class Server: Sendable {
   public let devices: [DaxDevice]
   let emulated: [EmulatedDevice]
   let nvdimm: NvdimmBus
-  let registry = Registry()
+  let registry: Registry
+  /// Errors of the media, and what becomes of them.
+  public let failures: MemoryFailures
   private let directory: SessionDirectory
   private let listener: Listener
   private let acceptor = Mutex<WorkerThread?>(nil)
@@ -72,7 +79,6 @@ public final class Server: Sendable {
     } catch {
       throw .sysfs(error)
     }
-    devices = try Self.makeDevices(media, names: emulated.map(\.name))
     directory = try SessionDirectory()
     do throws(SysfsError) {
       nvdimm = try NvdimmBus(
@@ -80,6 +86,20 @@ public final class Server: Sendable {
         directory: directory.path)
     } catch {
       throw .sysfs(error)
+    }
+    let poison = try Self.makePoisonFile(
+      media.map { Int($0.medium.size >> 12) }, in: directory)
+    devices = try Self.makeDevices(
+      media, names: emulated.map(\.name), regime: RefcountRegime(options.failures.kernel),
+      poison: poison.bits)
+    let registry = Registry()
+    self.registry = registry
+    do throws(Errno) {
+      failures = try MemoryFailures(
+        devices: devices, options: options.failures, generation: poison.generation,
+        workloads: { registry.workloads })
+    } catch {
+      throw .system(call: "pipe2", path: "failing pages", error)
     }
     try Self.furnish(directory, emulated, bus, devices)
     let socket = directory.path + "/" + DeviceTable.socketName
@@ -133,14 +153,16 @@ public final class Server: Sendable {
   }
 
   private static func makeDevices(
-    _ media: [(medium: any Medium, alignment: PageSize)], names: [String]
+    _ media: [(medium: any Medium, alignment: PageSize)], names: [String],
+    regime: RefcountRegime, poison: [AtomicBits]
   ) throws(ServerError) -> [DaxDevice] {
     var devices: [DaxDevice] = []
     for (index, (medium, alignment)) in media.enumerated() {
       do throws(Errno) {
         devices.append(
           try DaxDevice(
-            name: names[index], medium: medium, alignment: alignment))
+            name: names[index], medium: medium, alignment: alignment, regime: regime,
+            poison: poison[index]))
       } catch {
         throw .system(call: "reserve page descriptors for", path: names[index], error)
       }
@@ -194,6 +216,7 @@ public final class Server: Sendable {
   /// Begins to accept workloads and tools.
   public func start() throws(ServerError) {
     do throws(Errno) {
+      try failures.start()
       let thread = try WorkerThread(name: "softdax-accept") { [self] in accept() }
       acceptor.withLock { $0 = thread }
     } catch {
@@ -230,6 +253,7 @@ public final class Server: Sendable {
     }
     registry.dismissAll()
     registry.waitUntilEmpty()
+    failures.stop()
     removeAlias()
     directory.remove()
   }

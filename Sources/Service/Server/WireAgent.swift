@@ -65,8 +65,15 @@ final class WireAgent: Agent {
   }
 
   /// Answers the attach. - Throws: when the workload is gone already.
-  func welcome(error: Int32, token: UInt64) throws(WireError) {
-    try conversation.channel.send(.attached(error: error, token: token))
+  func refuse(_ error: Errno) throws(WireError) {
+    try conversation.channel.send(.attached(error: -error.rawValue, token: 0, nonce: 0))
+  }
+
+  /// The same, with the memory in which the workload notes what its handlers were called with.
+  func welcome(
+    token: UInt64, nonce: Int32, passing ring: borrowing OwnedDescriptor
+  ) throws(WireError) {
+    try conversation.channel.send(.attached(error: 0, token: token, nonce: nonce), passing: ring)
   }
 
   /// Waits until the workload has gone: exit, exec or SIGKILL.

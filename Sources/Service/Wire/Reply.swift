@@ -4,7 +4,7 @@ public import Latency
 /// What the server answers, or commands an agent.
 public enum Reply: Sendable {
   case done(error: Int32)
-  case attached(error: Int32, token: UInt64)
+  case attached(error: Int32, token: UInt64, nonce: Int32)
   case mapPlan(MapPlan)
   case changePlan(ChangePlan)
   /// To an agent: the medium's descriptor comes with this.
@@ -13,6 +13,8 @@ public enum Reply: Sendable {
   case insert(Insert)
   /// What ioctl() of the control device returns, or -errno; and what to write over the start of its struct.
   case controlled(result: Int32, bytes: [UInt8])
+  case poisoned(Poisoned)
+  case cleared(bytes: UInt64)
   case server(ServerInfo)
   case device(DeviceInfo)
   case pages([PageInfo], next: UInt64)
@@ -94,10 +96,13 @@ extension Reply {
     case .done(let error):
       return Codec.bytes(
         of: sd_done(header: Codec.header(SD_DONE), error: error, reserved: 0))
-    case .attached(let error, let token):
+    case .attached(let error, let token, let nonce):
       return Codec.bytes(
         of: sd_attached(
-          header: Codec.header(SD_ATTACHED), error: error, reserved: 0, token: token))
+          header: Codec.header(SD_ATTACHED), error: error, nonce: nonce, token: token))
+    case .poisoned(let poisoned): return poisoned.encoded
+    case .cleared(let bytes):
+      return Codec.bytes(of: sd_cleared(header: Codec.header(SD_CLEARED), bytes: bytes))
     case .mapPlan(let plan):
       return Codec.bytes(
         of: sd_map_plan(
@@ -159,6 +164,8 @@ extension Reply {
     switch sd_type(rawValue: UInt32(type)) {
     case SD_DONE:
       self = .done(error: try Codec.doneError(bytes))
+    case SD_CLEARED:
+      self = .cleared(bytes: try Codec.exactly(sd_cleared.self, bytes).bytes)
     case SD_SERVER:
       self = .server(ServerInfo(try Codec.exactly(sd_server.self, bytes)))
     case SD_DEVICE:

@@ -13,6 +13,10 @@ public enum Request: Sendable {
   case populate(Populate)
   case writeAttribute(WriteAttribute)
   case control(Control)
+  case poison(Poison)
+  case inject(Injection)
+  /// Sectors of 512 bytes; `count` 0: to the device's end.
+  case clearErrors(device: Int, first: UInt64, count: UInt64)
   case getServer
   case getDevice(Int)
   case getPages(device: Int, first: UInt64, count: UInt64)
@@ -171,6 +175,8 @@ extension Request {
       let (m, envelope) = try Codec.list(
         sd_control.self, of: UInt8.self, count: { $0.length }, limit: SD_ENVELOPE_MOST, bytes)
       self = .control(Control(request: m.request, access: m.access, envelope: envelope))
+    case SD_POISON, SD_INJECT, SD_CLEAR_ERRORS:
+      self = try Self.failure(bytes, type)
     case SD_GET_SERVER:
       _ = try Codec.exactly(sd_header.self, bytes)
       self = .getServer
@@ -196,6 +202,12 @@ extension Request {
   var encoded: [UInt8] {
     get throws(WireError) {
       switch self {
+      case .inject(let injection): return injection.encoded
+      case .clearErrors(let device, let first, let count):
+        return Codec.bytes(
+          of: sd_clear_errors(
+            header: Codec.header(SD_CLEAR_ERRORS), device: UInt32(device), reserved: 0,
+            first: first, count: count))
       case .getServer:
         return Codec.bytes(of: Codec.header(SD_GET_SERVER))
       case .getDevice(let index):

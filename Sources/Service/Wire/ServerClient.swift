@@ -67,4 +67,22 @@ public final class ServerClient {
       first = next
     }
   }
+
+  /// - Throws: `.refused(EBUSY)` for software poison of a page that no process has had, `.refused(ERANGE)` for a sector that the device
+  ///   does not have, `.refused(ENOTSUP)` where the medium cannot.
+  public func inject(_ injection: Request.Injection) throws(WireError) {
+    guard case .done = try channel.ask(.inject(injection)) else { throw .unexpected(type: 0) }
+  }
+
+  /// Clears sectors of 512 bytes; `count` 0: to the device's end. Returns bytes that are good for sure.
+  @discardableResult
+  public func clearErrors(device: Int, first: UInt64 = 0, count: UInt64 = 0) throws(WireError)
+    -> UInt64
+  {
+    guard
+      case .cleared(let bytes) = try channel.ask(
+        .clearErrors(device: device, first: first, count: count))
+    else { throw .unexpected(type: 0) }
+    return bytes
+  }
 }

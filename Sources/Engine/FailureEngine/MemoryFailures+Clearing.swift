@@ -1,0 +1,90 @@
+internal import DaxModel
+internal import FaultEngine
+internal import LinuxSys
+internal import Medium
+internal import MemoryFailure
+internal import PageModel
+internal import PmemBase
+internal import Synchronization
+public import SystemPackage
+
+/// Errors go.
+extension MemoryFailures {
+  /// Makes the sectors good: bad ones read zero afterwards, those that were good keep their bytes, and they are no bad blocks any
+  /// more. Who touched one before and touches it again gets the page.
+  ///
+  /// - Returns: Bytes that are good for sure now: all that was asked for.
+  /// - Throws: `.outOfRange`, `.invalidArgument`; what writing the medium failed with, and then the sectors are as bad as before.
+  ///
+  /// Source: ND_CMD_CLEAR_ERROR; `nvdimm_clear_poison`, drivers/nvdimm/bus.c (v7.3).
+  @discardableResult
+  public func clear(device: Int, sectors: Range<UInt64>) throws(Errno) -> UInt64 {
+    let bytes = try bytes(of: sectors, on: device)
+    try state.withLock { state throws(Errno) in
+      let dax = devices[device]
+      let granule = Unmapper.granule(dax)
+      let bad = state.media[device].injected.ranges.filter { $0.overlaps(sectors) }
+        .map { $0.clamped(to: sectors) }
+      // Nobody has these pages mapped, and nobody gets them before the last line of this.
+      for run in bad {
+        try unmapper.writeZeroes(dax, run.lowerBound * 512..<run.upperBound * 512)
+      }
+      state.media[device].injected.clear(bytes: bytes)
+      let known = state.media[device].known
+      state.media[device].known.clear(bytes: bytes)
+      var healed: [UInt64] = []
+      for run in bad {
+        let first = run.lowerBound * 512 / granule
+        let last = (run.upperBound * 512 - 1) / granule
+        for block in first...last where healed.last != block {
+          let whole = block * granule..<(block + 1) * granule
+          if !state.media[device].injected.contains(anyOf: whole) { healed.append(block) }
+        }
+      }
+      generation?.advance()
+      for block in healed {
+        for page in block * granule >> 12..<(block + 1) * granule >> 12 {
+          dax.poison.remove(page: Int(page))
+        }
+      }
+      for block in healed where state.media[device].marked.remove(block) != nil {
+        try disarm(device, block * granule..<(block + 1) * granule)
+      }
+      tell(state, .cleared(device: device, sectors: sectors))
+      if state.media[device].known != known { tell(state, .badBlocksChanged(device: device)) }
+    }
+    return UInt64(bytes.count)
+  }
+
+  /// Takes the markers of one granule away, in every alias: the page over the marker, and then the page again out of every page
+  /// table, so that no entry stays that nobody has counted.
+  private func disarm(_ device: Int, _ bytes: Range<UInt64>) throws(Errno) {
+    let dax = devices[device]
+    let folio = Int(bytes.lowerBound >> dax.geometry.alignment.shift)
+    // A second for a workload that is inside an mremap; one that is stopped there finds its marker at the place where it was.
+    for _ in 0..<5000 {
+      var isBusy = false
+      var error: Errno?
+      var taken = 0
+      Workload.holding(ordered()[...]) { workload, space in
+        guard !space.ended else { return }
+        for address in space.space.addresses(of: bytes, device: device) {
+          if space.space.isChanging(address..<address + 1) { isBusy = true }
+          do throws(Errno) {
+            // Counted while it is visible.
+            dax.pagemap.map(folio: folio)
+            taken += 1
+            try workload.removeMarker(page: address, bytes: UInt64(bytes.count))
+          } catch { isBusy = true }
+        }
+      } act: {
+        do throws(Errno) { try unmapper.unmap(dax, bytes) } catch let caught { error = caught }
+      } last: { _, _ in
+      }
+      for _ in 0..<taken { dax.pagemap.unmap(folio: folio) }
+      if let error { throw error }
+      if !isBusy { return }
+      Pause.short()
+    }
+  }
+}

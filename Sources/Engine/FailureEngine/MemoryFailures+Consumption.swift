@@ -1,0 +1,84 @@
+internal import DaxModel
+internal import FaultEngine
+internal import Medium
+internal import MemoryFailure
+internal import PmemBase
+internal import Synchronization
+internal import SystemPackage
+
+extension MemoryFailures {
+  /// What a machine check in a load or store does: the handler runs with the thread as `current`, the sectors become known, and the
+  /// touch is SIGBUS, in a system call EFAULT.
+  ///
+  /// - Returns: `false` if the kernel asks to try again later.
+  func consume(_ touch: PoisonTouch) -> Bool {
+    state.withLock { state in
+      guard let (device, page) = place(of: touch) else {
+        touch.workload.wake(page: touch.address)
+        return true
+      }
+      let dax = devices[device]
+      guard dax.poison.contains(page: page) else {
+        // Cleared meanwhile: it faults again, as anyone does.
+        touch.workload.wake(page: touch.address)
+        return true
+      }
+      let folio = page >> dax.geometry.alignment.order
+      let origin = FailureOrigin.consumed(
+        process: Int(touch.workload.process), thread: Int(touch.thread))
+      do throws(Errno) {
+        guard try fail(&state, device, folio, origin, touch: touch) != nil else { return true }
+      } catch {
+        // The page could not be put back: what is lost is lost, the touch fails all the same.
+      }
+      learn(&state, device, page)
+      return arm(&state, device, page, touch)
+    }
+  }
+
+  /// The error was met: the page's bad sectors are known.
+  private func learn(_ state: inout State, _ device: Int, _ page: Int) {
+    let before = state.media[device].known
+    let sectors = UInt64(page) << 3..<UInt64(page + 1) << 3
+    for bad in state.media[device].injected.ranges where bad.overlaps(sectors) {
+      let part = bad.clamped(to: sectors)
+      state.media[device].known.add(bytes: part.lowerBound * 512..<part.upperBound * 512)
+    }
+    if state.media[device].known != before { tell(state, .badBlocksChanged(device: device)) }
+  }
+
+  /// Puts the marker where the thread waits, and lets it go on into it.
+  private func arm(
+    _ state: inout State, _ device: Int, _ page: Int, _ touch: PoisonTouch
+  ) -> Bool {
+    let granule = Unmapper.granule(devices[device])
+    var again = false
+    Workload.holding([touch.workload]) { workload, space in
+      guard !space.ended, !space.space.isChanging(touch.address..<touch.address + 1),
+        let now = Workload.page(at: touch.address, in: space.space), now == (device, page)
+      else {
+        workload.wake(page: touch.address)
+        return
+      }
+      do throws(Errno) {
+        try workload.answerPoison(page: touch.address & ~(granule - 1), bytes: granule)
+        state.media[device].marked.insert(UInt64(page) << 12 / granule)
+      } catch {
+        again = true
+      }
+    } act: {
+    } last: { _, _ in
+    }
+    return !again
+  }
+
+  private func place(of touch: PoisonTouch) -> (device: Int, page: Int)? {
+    var place: (device: Int, page: Int)?
+    Workload.holding([touch.workload]) { _, space in
+      if !space.ended { place = Workload.page(at: touch.address, in: space.space) }
+    } act: {
+    } last: { _, _ in
+    }
+    return place
+  }
+}

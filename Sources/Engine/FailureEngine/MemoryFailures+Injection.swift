@@ -1,0 +1,134 @@
+internal import DaxModel
+internal import FaultEngine
+internal import LinuxSys
+internal import Medium
+public import MemoryFailure
+internal import PmemBase
+internal import Synchronization
+public import SystemPackage
+
+/// Errors come.
+extension MemoryFailures {
+  /// Software poison, as hwpoison/corrupt-pfn and madvise(MADV_HWPOISON): the handler runs; the bytes stay, no bad block comes, and the
+  /// next touch maps the page again.
+  ///
+  /// - Parameters:
+  ///   - page: Of 4 KiB, from the device's start; its folio fails as a whole.
+  ///   - origin: Who does it.
+  /// - Returns: What was decided, for the caller to signal himself if he is `current`.
+  /// - Throws: `.resourceBusy`: no process has ever had the folio in a page table; `.noSuchAddressOrDevice`: no such page;
+  ///   `.notSupported`: see ``Unmapper/check(_:)``.
+  @discardableResult
+  public func softwarePoison(
+    device: Int, page: UInt64, origin: FailureOrigin = .injectionByBystander
+  ) throws(Errno) -> KillPlan {
+    let folio = try folio(of: page, on: device)
+    return try state.withLock { state throws(Errno) in
+      try unmapper.check(devices[device])
+      guard devices[device].isEnabled else { throw .noSuchAddressOrDevice }
+      switch try fail(&state, device, folio, origin) {
+      case .handled(let plan)?: return plan
+      case .ownerUnknown?, nil: throw .resourceBusy
+      }
+    }
+  }
+
+  /// A machine check that no thread consumed: the handler runs for each folio, and its pages' sectors are bad blocks.
+  ///
+  /// - Parameter mediumIsBad: The medium cannot give the pages either, so that each later touch consumes an error. Without it the
+  ///   data stays, as with the machine checks that an emulator injects.
+  public func machineCheck(
+    device: Int, sectors: Range<UInt64>, mediumIsBad: Bool = true
+  ) throws(Errno) {
+    let bytes = try bytes(of: sectors, on: device)
+    let pages = bytes.lowerBound >> 12..<(bytes.upperBound + 4095) >> 12
+    let order = UInt64(devices[device].geometry.alignment.order)
+    try state.withLock { state throws(Errno) in
+      try unmapper.check(devices[device])
+      guard !mediumIsBad || canArm else { throw .notSupported }
+      if mediumIsBad { try poison(&state, device, bytes) }
+      // The address is told in units of 4 KiB: 1 << MISC.LSB.
+      state.media[device].known.add(bytes: pages.lowerBound << 12..<pages.upperBound << 12)
+      tell(state, .badBlocksChanged(device: device))
+      for folio in pages.lowerBound >> order..<((pages.upperBound - 1) >> order + 1)
+      where folio < devices[device].geometry.folioCount && devices[device].isEnabled {
+        _ = try fail(&state, device, Int(folio), .machineCheck)
+      }
+    }
+  }
+
+  /// Errors of the medium that nobody has met yet: each touch consumes one.
+  ///
+  /// - Parameter isKnown: They are bad blocks at once, as `ndctl inject-error` has it; else (`--no-notify`) only when somebody meets them or
+  ///   a scrub does. The handler does not run in either case.
+  public func mediaError(
+    device: Int, sectors: Range<UInt64>, isKnown: Bool = true
+  ) throws(Errno) {
+    let bytes = try bytes(of: sectors, on: device)
+    try state.withLock { state throws(Errno) in
+      try unmapper.check(devices[device])
+      guard canArm else { throw .notSupported }
+      try poison(&state, device, bytes)
+      if isKnown { state.media[device].known.add(bytes: bytes) }
+      tell(state, .injected(device: device, sectors: sectors, isKnown: isKnown))
+      if isKnown { tell(state, .badBlocksChanged(device: device)) }
+    }
+  }
+
+  /// Address range scrub: what the medium cannot give is known afterwards.
+  ///
+  /// Source: drivers/acpi/nfit/core.c `ars_complete`: the list of bad ranges is the firmware's.
+  public func scrub() {
+    state.withLock { state in
+      for device in devices.indices {
+        let before = state.media[device].known
+        for sectors in state.media[device].injected.ranges {
+          state.media[device].known.add(
+            bytes: sectors.lowerBound * 512..<sectors.upperBound * 512)
+        }
+        if state.media[device].known != before { tell(state, .badBlocksChanged(device: device)) }
+      }
+    }
+  }
+
+  // MARK: Private
+
+  private var canArm: Bool { workloads().allSatisfy(\.canArm) }
+
+  /// - Throws: `.invalidArgument` for no sector, `.outOfRange` for one that the device does not have.
+  func bytes(of sectors: Range<UInt64>, on device: Int) throws(Errno) -> Range<UInt64> {
+    guard devices.indices.contains(device) else { throw .noSuchAddressOrDevice }
+    guard !sectors.isEmpty else { throw .invalidArgument }
+    guard sectors.upperBound <= devices[device].geometry.size / BadBlocks.sectorSize else {
+      throw .outOfRange
+    }
+    return sectors.lowerBound * BadBlocks.sectorSize..<sectors.upperBound * BadBlocks.sectorSize
+  }
+
+  /// The sectors are bad from now on: marks their pages, then unmaps them everywhere. The address spaces still say that they are present
+  /// where they were: whoever has such an entry is told when somebody consumes the error.
+  private func poison(
+    _ state: inout State, _ device: Int, _ bytes: Range<UInt64>
+  ) throws(Errno) {
+    let dax = devices[device]
+    let granule = Unmapper.granule(dax)
+    let low = bytes.lowerBound / granule * granule
+    let high = (bytes.upperBound + granule - 1) / granule * granule
+    state.media[device].injected.add(bytes: bytes)
+    for page in low >> 12..<high >> 12 { dax.poison.insert(page: Int(page)) }
+    // A step that keeps no lock for long; no fault thread installs a page of it any more.
+    let step: UInt64 = max(granule, 1 << 20)
+    let all = ordered()
+    for start in stride(from: low, to: high, by: Int(step)) {
+      var error: Errno?
+      Workload.holding(all[...]) { _, _ in
+      } act: {
+        do throws(Errno) {
+          try unmapper.unmap(dax, start..<min(start + step, high))
+        } catch let caught { error = caught }
+      } last: { _, _ in
+      }
+      if let error { throw error }
+    }
+  }
+}

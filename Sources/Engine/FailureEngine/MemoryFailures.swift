@@ -1,0 +1,161 @@
+internal import DaxModel
+public import FaultEngine
+public import LinuxSys
+internal import Medium
+public import MemoryFailure
+internal import PmemBase
+internal import Synchronization
+public import SystemPackage
+
+/// Errors of the machine's media, and the handler for pages that fail: one for a server.
+///
+/// Every decision is made under one lock, as under the kernel's `mf_mutex`, by the model's rules (`GenericFailure`, `KillPlan`); page-table
+/// entries go from all workloads in one step. Any thread may ask for anything, but a fault thread only ``consumed(_:)``: it waits for the
+/// file system and for all workloads' locks, never for a workload.
+public final class MemoryFailures: PoisonHandler, Sendable {
+  /// What is known of one device's medium.
+  struct Media {
+    /// Sectors that the medium cannot give, known or not: what firmware would list.
+    var injected = BadBlocks()
+    /// The list of bad blocks.
+    var known = BadBlocks()
+    /// Pages, of `Unmapper.granule`, for which some address space may have a marker.
+    var marked: Set<UInt64> = []
+  }
+
+  struct State {
+    var media: [Media]
+    var poisonedPages: UInt64 = 0
+    var observers: [UInt64: @Sendable (FailureEvent) -> Void] = [:]
+    var nextObserver: UInt64 = 0
+  }
+
+  let devices: [DaxDevice]
+  public let options: FailureOptions
+  /// Is advanced before pages are good again, where the workloads' library sees it.
+  let generation: SharedCounter?
+  let workloads: @Sendable () -> [Workload]
+  let unmapper: Unmapper
+  /// The kernel's mf_mutex.
+  let state: Mutex<State>
+
+  private struct Queue {
+    var touches: [PoisonTouch] = []
+    var ends = false
+    var worker: WorkerThread?
+  }
+  private let queue = Mutex(Queue())
+  private let queued = EventCount()
+
+  /// - Parameters:
+  ///   - generation: see ``generation``.
+  ///   - workloads: Every workload there is now; any order.
+  /// - Throws: What `pipe2(2)` fails with.
+  public init(
+    devices: [DaxDevice], options: FailureOptions = FailureOptions(),
+    generation: SharedCounter? = nil, workloads: @escaping @Sendable () -> [Workload]
+  ) throws(Errno) {
+    self.devices = devices
+    self.options = options
+    self.generation = generation
+    self.workloads = workloads
+    unmapper = try Unmapper()
+    state = Mutex(State(media: devices.map { _ in Media() }))
+  }
+
+  /// Begins to handle touches.
+  public func start() throws(Errno) {
+    let worker = try WorkerThread(name: "softdax-failure") { [self] in work() }
+    queue.withLock { $0.worker = worker }
+  }
+
+  /// Ends it. Touches that are still waiting stay unanswered: their workloads are ended next.
+  public func stop() {
+    let worker = queue.withLock { queue in
+      queue.ends = true
+      queue.touches = []
+      return queue.worker.take()
+    }
+    queued.advance()
+    worker?.join()
+  }
+
+  // MARK: Touches
+
+  public func consumed(_ touch: PoisonTouch) {
+    queue.withLock { queue in
+      if !queue.ends { queue.touches.append(touch) }
+    }
+    queued.advance()
+  }
+
+  private func work() {
+    while true {
+      let seen = queued.current
+      let (touches, ends) = queue.withLock { queue in
+        defer { queue.touches = [] }
+        return (queue.touches, queue.ends)
+      }
+      if ends { return }
+      if touches.isEmpty {
+        queued.wait(beyond: seen)
+        continue
+      }
+      var again: [PoisonTouch] = []
+      for touch in touches where !consume(touch) { again.append(touch) }
+      if !again.isEmpty {
+        // Their address spaces are inside an mremap: its event must be read first.
+        Pause.short()
+        queue.withLock { $0.touches = again + $0.touches }
+      }
+    }
+  }
+
+  // MARK: Looking
+
+  /// Has `body` called with everything that happens from now on, by the thread that does it, under the handler's lock: it must not
+  /// call back. Returns a name for ``forget(observer:)``.
+  public func observe(_ body: @escaping @Sendable (FailureEvent) -> Void) -> UInt64 {
+    state.withLock { state in
+      state.nextObserver += 1
+      state.observers[state.nextObserver] = body
+      return state.nextObserver
+    }
+  }
+
+  public func forget(observer: UInt64) {
+    state.withLock { _ = $0.observers.removeValue(forKey: observer) }
+  }
+
+  /// The device's list of bad blocks, in sectors.
+  public func badBlocks(device: Int) -> BadBlocks { state.withLock { $0.media[device].known } }
+
+  /// What the medium cannot give, known or not, in sectors: what `ndctl inject-error --status` lists.
+  public func injected(device: Int) -> BadBlocks { state.withLock { $0.media[device].injected } }
+
+  /// HardwareCorrupted of /proc/meminfo, in pages: how often `memory_failure()` ran; clearing does not lower it.
+  public var poisonedPages: UInt64 { state.withLock(\.poisonedPages) }
+
+  /// Who would be signalled if the page failed now; nothing is done.
+  ///
+  /// - Parameter page: Of 4 KiB, from the device's start.
+  /// - Throws: `.noSuchAddressOrDevice` for a page that the device does not have.
+  public func dryRun(device: Int, page: UInt64, origin: FailureOrigin) throws(Errno)
+    -> GenericFailure
+  {
+    let folio = try folio(of: page, on: device)
+    return state.withLock { _ in look(device, folio, origin) }
+  }
+
+  func folio(of page: UInt64, on device: Int) throws(Errno) -> Int {
+    guard devices.indices.contains(device), page < devices[device].geometry.size >> 12,
+      page >> UInt64(devices[device].geometry.alignment.order)
+        < devices[device].geometry.folioCount
+    else { throw .noSuchAddressOrDevice }
+    return Int(page >> UInt64(devices[device].geometry.alignment.order))
+  }
+
+  func tell(_ state: borrowing State, _ event: FailureEvent) {
+    for observer in state.observers.values { observer(event) }
+  }
+}

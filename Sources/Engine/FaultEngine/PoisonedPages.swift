@@ -1,0 +1,72 @@
+public import LinuxSys
+internal import Synchronization
+public import SystemPackage
+
+/// Which 4 KiB pages of a device the medium cannot give: what a touch of them consumes is an error.
+///
+/// Any thread may look; whoever changes it does so before it unmaps the pages, and never lets a page in that is here.
+public final class PoisonedPages: Sendable {
+  private let bits: AtomicBits
+  /// How many.
+  private let count = Atomic<Int>(0)
+
+  /// Pages of 4 KiB, one bit each.
+  public init(_ bits: AtomicBits) { self.bits = bits }
+
+  /// Whether there is any: one load, for the fault path.
+  @inline(__always)
+  public var isEmpty: Bool { count.load(ordering: .acquiring) == 0 }
+
+  public func contains(page: Int) -> Bool { bits.contains(page) }
+
+  /// Whether any page that the bytes touch is one.
+  public func contains(anyOf bytes: Range<UInt64>) -> Bool {
+    bits.contains(anyOf: Self.pages(bytes))
+  }
+
+  /// By one thread at a time.
+  public func insert(page: Int) {
+    guard !bits.contains(page) else { return }
+    // Counted first: a fault thread that sees the bit has seen the count.
+    count.add(1, ordering: .sequentiallyConsistent)
+    bits.insert(page)
+  }
+
+  /// By one thread at a time.
+  public func remove(page: Int) {
+    guard bits.contains(page) else { return }
+    bits.remove(page)
+    count.subtract(1, ordering: .sequentiallyConsistent)
+  }
+
+  /// The runs of bytes in `bytes`, whole pages, in which no page is one.
+  public func healthy(in bytes: Range<UInt64>) -> [Range<UInt64>] {
+    let pages = Self.pages(bytes)
+    var runs: [Range<UInt64>] = []
+    var page = bits.first(in: pages, set: false)
+    while page < pages.upperBound {
+      let end = bits.first(in: page..<pages.upperBound, set: true)
+      runs.append(UInt64(page) << 12..<UInt64(end) << 12)
+      page = bits.first(in: end..<pages.upperBound, set: false)
+    }
+    return runs
+  }
+
+  private static func pages(_ bytes: Range<UInt64>) -> Range<Int> {
+    Int(bytes.lowerBound >> 12)..<Int((bytes.upperBound + 4095) >> 12)
+  }
+}
+
+/// Who is told that a thread waits for a page that the medium cannot give.
+public protocol PoisonHandler: AnyObject, Sendable {
+  /// Must not block: fault threads call it. The thread waits until ``Workload/answerPoison`` or ``Workload/wake`` for its page.
+  func consumed(_ touch: PoisonTouch)
+}
+
+/// A thread that waits for a page that the medium cannot give.
+public struct PoisonTouch: Sendable {
+  public let workload: Workload
+  /// In the workload, any byte of the page.
+  public let address: UInt64
+  public let thread: Int32
+}

@@ -1,0 +1,190 @@
+public import DaxModel
+internal import Latency
+internal import LinuxSys
+internal import Medium
+internal import PageModel
+internal import PmemBase
+internal import Synchronization
+public import SystemPackage
+
+/// Touches where the medium has errors, and what the failure handler does to an address space.
+extension Workload {
+  /// A touch of a folio of a device that has poison; `nil`: none of it is in the way.
+  ///
+  /// A page that is poisoned is never installed: the touch goes to the handler, and the thread waits. The rest of a larger folio
+  /// is installed around it, as hardware would let it be read.
+  func stepAroundPoison(
+    _ state: inout State, _ decision: FaultDecision, _ address: UInt64, by thread: Int32,
+    since read: Ticks
+  ) -> Step? {
+    let (index, start, length): (Int, UInt64, UInt64)
+    var folios: Range<Int>?
+    switch decision {
+    case .install(let device, let new, let at, let bytes):
+      (index, start, length) = (device, at, bytes)
+      folios = new
+    case .present(let device, let at, let bytes): (index, start, length) = (device, at, bytes)
+    default: return nil
+    }
+    let device = devices[index]
+    guard let window = state.space.window(at: start) else { return nil }
+    let offset = window.offset + (start - window.range.lowerBound)
+    guard device.poison.contains(anyOf: offset..<offset + length) else { return nil }
+    let page = offset + (PageSize.base.roundDown(address) - start)
+    if device.poison.contains(page: Int(page >> 12)) {
+      if folios != nil { state.space.retract(device: index, address: start, length: length) }
+      poisonHandler?.consumed(
+        PoisonTouch(workload: self, address: PageSize.base.roundDown(address), thread: thread))
+      return .done
+    }
+    if let several = folios, several.count > 1 {
+      // Fault-around: without it then.
+      state.space.retract(device: index, address: start, length: length)
+      let single = state.space.fault(at: address)
+      guard case .install(_, let one, let at, let bytes) = single else { return .again }
+      return installed(&state, device, index, one, at, bytes, isNew: true, since: read)
+    }
+    let folio = Int(offset >> device.geometry.alignment.shift)
+    return installed(
+      &state, device, index, folios ?? folio..<(folio + 1), start, length, isNew: folios != nil,
+      since: read)
+  }
+
+  private func installed(
+    _ state: inout State, _ device: DaxDevice, _ index: Int, _ folios: Range<Int>,
+    _ start: UInt64, _ length: UInt64, isNew: Bool, since read: Ticks
+  ) -> Step {
+    device.noteFault()
+    if isNew { device.take(folios) }
+    let counted = Clock.now()
+    switch installAroundPoison(device, folios, start, length) {
+    case .installed:
+      if isNew {
+        device.note(folios.count, read: read, counted: counted, installed: Clock.now())
+      }
+      return .done
+    case .again:
+      forget()
+      device.forgetFault()
+      return .again
+    case .failed(let errno):
+      forget()
+      return giveUp(start, length, errno) ? .done : .again
+    }
+    func forget() {
+      guard isNew else { return }
+      state.space.retract(device: index, address: start, length: length)
+      device.putBack(folios)
+    }
+  }
+
+  /// Installs what of the folios is not poisoned, and wakes who waits for it.
+  ///
+  /// One UFFDIO_CONTINUE for each healthy run: over a poison marker it would put the page there.
+  func installAroundPoison(
+    _ device: DaxDevice, _ folios: Range<Int>, _ start: UInt64, _ length: UInt64
+  ) -> Installation {
+    let offset = device.offset(ofFolio: folios.lowerBound)
+    for run in device.poison.healthy(in: offset..<offset + length) {
+      let from = start + (run.lowerBound - offset)
+      let result = installSlowly(device, folios, from, from + UInt64(run.count), start)
+      guard case .installed = result else { return result }
+    }
+    return .installed
+  }
+
+  /// Has the folio at `address` inserted, as gup for reading does, and says which page it is.
+  ///
+  /// - Throws: `.badAddress` where a touch would be a signal.
+  public func faultIn(_ address: UInt64) throws(Errno) -> (device: Int, page: Int) {
+    try populate(address: PageSize.base.roundDown(address), length: PageSize.base.bytes)
+    let found = state.withLock { state -> (device: Int, page: Int)? in
+      guard let window = state.space.window(at: address), window.protection.contains(.read),
+        window.isPresent(address)
+      else { return nil }
+      return Self.page(at: address, in: state.space)
+    }
+    guard let found else { throw .badAddress }
+    return found
+  }
+
+  // MARK: For the failure handler
+
+  /// Holds every lock of `workloads` at once: `first` for each when it is taken, `act` when all are, `last` for each before it is given
+  /// back. So page-table entries go from all address spaces in one step.
+  ///
+  /// Waits for nobody but the system calls of fault threads.
+  public static func holding(
+    _ workloads: ArraySlice<Workload>, first: (Workload, inout State) -> Void,
+    act: () -> Void, last: (Workload, inout State) -> Void
+  ) {
+    guard let workload = workloads.first else { return act() }
+    workload.state.withLock { state in
+      first(workload, &state)
+      holding(workloads.dropFirst(), first: first, act: act, last: last)
+      last(workload, &state)
+    }
+  }
+
+  /// A touch of a poisoned page, looked at again by the handler: as if the device had mapped it and the access had then failed.
+  ///
+  /// - Returns: Whether the page has an entry now, with its reference. If not, the thread has been told to look again, or is when
+  ///   the change that is under way is complete.
+  public func mapForConsumption(_ state: inout State, _ touch: PoisonTouch) -> Bool {
+    switch state.space.fault(at: touch.address) {
+    case .install(let device, let folios, _, _):
+      devices[device].take(folios)
+      return true
+    case .present: return true
+    case .wait: state.waiting.insert(touch.address)
+    case .beyondDevice, .unmapped: wake(page: touch.address)
+    }
+    return false
+  }
+
+  /// The page of the device that `address` shows, and the window's index of the device.
+  public static func page(at address: UInt64, in space: AddressSpace) -> (device: Int, page: Int)? {
+    guard let window = space.window(at: address) else { return nil }
+    return (
+      window.device, Int((window.offset + (address - window.range.lowerBound)) >> 12)
+    )
+  }
+
+  /// Makes the touch that waits, and each later one there, SIGBUS.
+  ///
+  /// - Throws: `.resourceTemporarilyUnavailable`: an mremap is under way; ask again.
+  public func answerPoison(page address: UInt64, bytes: UInt64) throws(Errno) {
+    do throws(Errno) {
+      try userfaultfd.poison(address: address, length: bytes)
+    } catch .fileExists {
+      // There is a marker already.
+    } catch .resourceTemporarilyUnavailable {
+      throw .resourceTemporarilyUnavailable
+    } catch {
+      // The process is gone, or the range: whoever waits finds out.
+    }
+    try? userfaultfd.wake(address: address, length: bytes)
+  }
+
+  /// Puts the page where a marker may be, so that it is gone; the caller unmaps it everywhere before it gives up the locks.
+  ///
+  /// - Throws: `.resourceTemporarilyUnavailable`: an mremap is under way; ask again.
+  public func removeMarker(page address: UInt64, bytes: UInt64) throws(Errno) {
+    var done: UInt64 = 0
+    do throws(Errno) {
+      try userfaultfd.mapExisting(address: address, length: bytes, done: &done)
+    } catch .resourceTemporarilyUnavailable {
+      throw .resourceTemporarilyUnavailable
+    } catch {
+      // There already, or nothing to put there: then there is no marker.
+    }
+  }
+
+  public func wake(page address: UInt64) { try? userfaultfd.wake(address: address, length: 4096) }
+
+  /// Gives back what was revoked; the entries are gone.
+  public func giveBack(_ runs: [ReleasedRun]) { release(runs) }
+
+  /// UFFDIO_POISON works: Linux 6.6.
+  public var canArm: Bool { canPoison }
+}

@@ -1,0 +1,102 @@
+internal import DaxModel
+internal import FailureEngine
+internal import FaultEngine
+internal import LinuxSys
+internal import MemoryFailure
+internal import PmemBase
+internal import SystemPackage
+internal import Wire
+
+/// Errors, asked for by tools and by workloads.
+extension Server {
+  /// The file in which workloads see which pages the media cannot give, and each device's part of it.
+  static func makePoisonFile(_ pages: [Int], in directory: SessionDirectory) throws(ServerError)
+    -> (bits: [AtomicBits], generation: SharedCounter)
+  {
+    let layout = PoisonFile.layout(pages: pages)
+    let path = directory.path + "/" + PoisonFile.name
+    do throws(Errno) {
+      let memory = try SharedMemory(creating: path, count: layout.length, mode: 0o600)
+      return (
+        zip(pages, layout.starts).map { AtomicBits(count: $0, in: memory, at: $1) },
+        SharedCounter(in: memory, at: PoisonFile.generation)
+      )
+    } catch {
+      throw .system(call: "map", path: path, error)
+    }
+  }
+
+  func inject(_ injection: Request.Injection) -> Errno {
+    guard devices.indices.contains(injection.device) else { return .operationNotSupportedByDevice }
+    guard injection.count > 0, injection.count <= UInt64.max >> 9,
+      injection.first <= UInt64.max >> 9 - injection.count
+    else { return .outOfRange }
+    let sectors = injection.first..<injection.first + injection.count
+    do throws(Errno) {
+      switch injection.kind {
+      case .poison: try poisonPages(injection.device, sectors)
+      case .machineCheck:
+        try failures.machineCheck(
+          device: injection.device, sectors: sectors, mediumIsBad: !injection.dataStays)
+      case .media: try failures.mediaError(device: injection.device, sectors: sectors)
+      case .latent:
+        try failures.mediaError(device: injection.device, sectors: sectors, isKnown: false)
+      }
+      return Errno(rawValue: 0)
+    } catch {
+      return error
+    }
+  }
+
+  /// Each folio once; the first that fails ends it.
+  private func poisonPages(_ device: Int, _ sectors: Range<UInt64>) throws(Errno) {
+    let folio = devices[device].geometry.alignment
+    let pages = sectors.lowerBound >> 3...(sectors.upperBound - 1) >> 3
+    var page = pages.lowerBound
+    while pages.contains(page) {
+      try failures.softwarePoison(device: device, page: page)
+      page = (page >> UInt64(folio.order) + 1) << UInt64(folio.order)
+    }
+  }
+
+  func clearErrors(device: Int, first: UInt64, count: UInt64) -> Reply {
+    guard devices.indices.contains(device) else {
+      return .done(error: -Errno.operationNotSupportedByDevice.rawValue)
+    }
+    let all = devices[device].geometry.size >> 9
+    guard first < all, count <= all - first else {
+      return .done(error: -Errno.outOfRange.rawValue)
+    }
+    do throws(Errno) {
+      let bytes = try failures.clear(
+        device: device, sectors: first..<(count == 0 ? all : first + count))
+      return .cleared(bytes: bytes)
+    } catch {
+      return .done(error: -error.rawValue)
+    }
+  }
+
+  /// madvise(MADV_HWPOISON) of the folio at an address: it is faulted in, then it fails, and the caller is `current`.
+  ///
+  /// Source: `madvise_inject_error`, mm/madvise.c (v6.1, v6.12, v7.3): soft offlining a device page is EIO.
+  func poison(_ request: Request.Poison) -> Reply.Poisoned {
+    guard let workload = registry.workload(request.token) else {
+      return Reply.Poisoned(error: -Errno.noSuchAddressOrDevice.rawValue)
+    }
+    do throws(Errno) {
+      let place = try workload.faultIn(request.address)
+      if request.isSoftOffline { throw .ioError }
+      let plan = try failures.softwarePoison(
+        device: place.device, page: UInt64(place.page),
+        origin: .injection(process: Int(workload.process), thread: Int(request.thread)))
+      let own = plan.orders.first {
+        $0.code == .actionRequired && $0.process == Int(workload.process)
+      }
+      return Reply.Poisoned(
+        error: 0, step: devices[place.device].geometry.alignment.bytes,
+        signal: own.map { ($0.address, UInt32($0.shift)) })
+    } catch {
+      return Reply.Poisoned(error: -error.rawValue)
+    }
+  }
+}

@@ -1,0 +1,51 @@
+internal import CWire
+
+extension Reply {
+  /// What madvise(MADV_HWPOISON) of one folio came to.
+  public struct Poisoned: Sendable {
+    public var error: Int32
+    /// Bytes to the next folio.
+    public var step: UInt64
+    /// The caller gets a BUS_MCEERR_AR that says so.
+    public var signal: (address: UInt64, shift: UInt32)?
+
+    public init(error: Int32, step: UInt64 = 0, signal: (address: UInt64, shift: UInt32)? = nil) {
+      self.error = error
+      self.step = step
+      self.signal = signal
+    }
+
+    var encoded: [UInt8] {
+      Codec.bytes(
+        of: sd_poisoned(
+          header: Codec.header(SD_POISONED), error: error,
+          flags: signal == nil ? 0 : SD_POISONED_SIGNAL, address: signal?.address ?? 0,
+          step: step, shift: signal?.shift ?? 0, reserved: 0))
+    }
+  }
+}
+
+/// The file from which workloads' signal handlers learn which pages the media cannot give.
+public enum PoisonFile {
+  public static let name = SD_POISON_NAME
+
+  /// Where the bits of each device begin, and how long the file is; in bytes.
+  ///
+  /// - Parameter pages: of each device, of 4 KiB.
+  public static func layout(pages: [Int]) -> (starts: [Int], length: Int) {
+    var end = Int(SD_POISON_BITS)
+    let starts = pages.map { count in
+      defer { end += (count + 4096 * 8 - 1) / (4096 * 8) * 4096 }
+      return end
+    }
+    return (starts, end)
+  }
+
+  /// Byte offset of the generation.
+  public static let generation = 8
+}
+
+/// The memory in which a workload notes the signals that its handlers were called with.
+public enum HandledRing {
+  public static let bytes = Int(SD_HANDLED_ENTRIES + 1) * 32
+}

@@ -1,0 +1,120 @@
+internal import DaxModel
+internal import FailureEngine
+internal import FaultEngine
+internal import Glibc
+internal import LinuxSys
+internal import Medium
+internal import MemoryFailure
+internal import PageModel
+internal import PmemBase
+internal import Synchronization
+internal import SystemPackage
+internal import TestSupport
+
+/// Whether a userfaultfd of this process sees the faults of system calls: then a test can meet an error without a signal.
+let seesSystemCalls: Bool = {
+  guard let one = try? Userfaultfd() else { return false }
+  return (try? one.handshake(Workload.features)).map { $0.contains(.poison) } ?? false
+}()
+
+/// An agent that nothing may be asked of: these media need none, but for windows of a device that is gone.
+final class IdleAgent: Agent {
+  let withdrawals = Atomic(0)
+
+  func insert(
+    device: Int, address: UInt64, length: UInt64, offset: UInt64, protection: Protection
+  ) throws(Errno) { throw .notSupported }
+
+  func withdraw(address: UInt64, length: UInt64, protection: Protection) throws(Errno) {
+    withdrawals.add(1, ordering: .relaxed)
+    try Mapping.putZeroes(at: address, length: length)
+  }
+}
+
+/// A machine with one device of 4 KiB pages whose workloads are this process.
+final class Machine {
+  static let page: UInt64 = 4096
+
+  let device: DaxDevice
+  let failures: MemoryFailures
+  let agent = IdleAgent()
+  private let present: Present
+  private var faults: [WorkerThread] = []
+  let events = Events()
+
+  /// Workloads as the server's registry has them.
+  final class Present: Sendable {
+    let workloads = Mutex<[Workload]>([])
+  }
+
+  final class Events: Sendable {
+    let all = Mutex<[FailureEvent]>([])
+  }
+
+  init(
+    pages: UInt64 = 64, alignment: PageSize = .base, options: FailureOptions = FailureOptions()
+  ) throws {
+    let medium = try MemoryMedium(name: "softdax-test", size: pages * Self.page)
+    device = try DaxDevice(name: "dax0.0", medium: medium, alignment: alignment)
+    let present = Present()
+    self.present = present
+    failures = try MemoryFailures(
+      devices: [device], options: options, workloads: { present.workloads.withLock { $0 } })
+    let events = events
+    _ = failures.observe { event in events.all.withLock { $0.append(event) } }
+    try failures.start()
+    try attach()
+  }
+
+  /// One more address space, as far as the machine knows.
+  func attach() throws {
+    let workload = try Workload(
+      process: ThisProcess.identifier, command: "test", devices: [device],
+      userfaultfd: try Userfaultfd(), agent: agent, options: InsertionOptions(),
+      poisonHandler: failures)
+    present.workloads.withLock { $0.append(workload) }
+    faults.append(try WorkerThread(name: "softdax-fault") { _ = workload.serveFaults() })
+  }
+
+  var workloads: [Workload] { present.workloads.withLock { $0 } }
+
+  func map(pages: UInt64, by index: Int = 0) throws -> Mapping {
+    let mapping = try Mapping(
+      reserving: pages * Self.page, alignment: device.geometry.alignment.bytes)
+    try device.medium.withDescriptor { try mapping.put($0) }
+    try workloads[index].add(
+      device: 0, address: mapping.address, length: mapping.length, offset: 0,
+      protection: [.read, .write], access: .readWrite, populate: false)
+    return mapping
+  }
+
+  var mapcounts: [UInt32] {
+    (0..<device.pagemap.folioCount).map { device.pagemap.counts(folio: $0).mapcount }
+  }
+
+  func end() {
+    for (workload, thread) in zip(workloads, faults) {
+      workload.stopFaults(thread)
+      workload.end()
+    }
+    faults = []
+    failures.stop()
+    present.workloads.withLock { $0 = [] }
+  }
+
+  deinit { end() }
+}
+
+/// Meets errors without a signal: by a system call that reads the byte.
+final class Sink {
+  private let file: OwnedDescriptor
+
+  init() throws { file = try OwnedDescriptor.memfd(name: "test", size: 4096) }
+
+  /// Whether the byte of the mapping cannot be had.
+  func finds(bad offset: UInt64, of mapping: Mapping) -> Bool {
+    let count = unsafe pwrite(
+      file.raw, UnsafeRawPointer(bitPattern: UInt(mapping.address + offset)), 1, 0)
+    return count == -1 && errno == EFAULT
+  }
+}

@@ -1,0 +1,108 @@
+internal import TestSupport
+import Testing
+
+/// Memory errors as programs meet them. `memory-error` injects them with the command of a user, and says in one line what it found
+/// wrong.
+@Suite(.serialized) struct `Memory errors` {
+  /// The device is idle afterwards: no reference of a marker or of a page that was taken away is left.
+  private static func run(_ name: String, _ alignment: String, _ options: [String] = []) throws {
+    let bytes = alignment == "4k" ? "4096" : "2097152"
+    let result = try Softdax.run(
+      ["--size", "64M", "--align", alignment, "--report"] + options,
+      [Project.program("memory-error"), name, "/dev/dax0.0", bytes, Project.softdax])
+    #expect(result.status == 0, "\(name) \(alignment): \(result.all)")
+    #expect(result.err.contains("pages of /dev/dax0.0 idle"), "\(result.all)")
+  }
+
+  /// Catches a wrong code, address or lsb; a signal for a healthy page of the same folio; bytes lost beside the bad sector.
+  @Test(arguments: ["4k", "2m"])
+  func `a touch of a bad page is BUS_MCEERR_AR, until the page is made good`(alignment: String)
+    throws
+  {
+    try Self.run("touch", alignment)
+    try Self.run("touch", alignment, ["--fault-around", "16"])
+    try Self.run("touch", alignment, ["--populate"])
+  }
+
+  /// Catches a marker that a mremap, a fork, an alias or MADV_DONTNEED brings out of step with the medium.
+  @Test(arguments: ["4k", "2m"])
+  func `an error stays with its page wherever that is mapped`(alignment: String) throws {
+    try Self.run("moves", alignment)
+  }
+
+  /// Catches an error that a program can avoid by blocking or ignoring SIGBUS.
+  @Test(arguments: ["4k", "2m"])
+  func `a touch kills who has no handler, blocks or ignores`(alignment: String) throws {
+    try Self.run("die", alignment)
+  }
+
+  /// Catches BUS_MCEERR_AO forced on who blocks or ignores it, or sent to who does not have the page any more.
+  @Test(arguments: ["4k", "2m"])
+  func `who asks for it is told early, as by an ordinary signal`(alignment: String) throws {
+    try Self.run("early", alignment)
+  }
+
+  /// Catches policies that are taken for the process's, the agent chosen as a target, policies lost by fork.
+  @Test(arguments: ["4k", "2m"])
+  func `the first thread that wants to be told is told`(alignment: String) throws {
+    try Self.run("threads", alignment)
+  }
+
+  /// Catches a handler that is not called as the kernel calls it, or that a program can tell from its own.
+  @Test(arguments: ["4k", "2m"])
+  func `handlers keep their flags, stack and identity`(alignment: String) throws {
+    try Self.run("flags", alignment)
+  }
+
+  /// Catches pages that stay mapped in other processes, bytes lost by unmapping, and signals to who has not asked.
+  @Test(arguments: ["4k", "2m"])
+  func `others lose the page, keep the bytes and are not told`(alignment: String) throws {
+    try Self.run("others", alignment)
+  }
+
+  /// Catches a system call that reads a bad page, or a signal for one.
+  @Test(arguments: ["4k", "2m"])
+  func `a bad buffer makes a system call fail with EFAULT`(alignment: String) throws {
+    try Self.run("system-calls", alignment)
+  }
+
+  /// Catches MADV_HWPOISON that reaches the host's memory, a step that is not the folio's, a signal for each folio.
+  @Test(arguments: ["4k", "2m"])
+  func `MADV_HWPOISON fails folio by folio and signals the caller`(alignment: String) throws {
+    try Self.run("advice", alignment)
+  }
+
+  /// Catches the setting not reaching the handler.
+  @Test func `vm.memory_failure_early_kill tells everyone who asked for nothing`() throws {
+    let service = try Service([
+      "--size", "4M", "--align", "4k", "--sysctl", "vm.memory_failure_early_kill=1",
+    ])
+    let program = try service.start(
+      [Project.program("map-hold"), "/dev/dax0.0", "0", "8192"], holdsInput: true)
+    #expect(program.waitForOutput("ready"))
+    let words = ["inject-error", "dax0.0", "-B", "8", "--socket", service.socket]
+    #expect(try Softdax.tool(words + ["--as", "machine-check"]).status == 0)
+    // No handler: it dies of the signal.
+    #expect(try program.wait(seconds: 20).status == 128 + 7)
+    #expect(try service.stop().status == 0)
+  }
+
+  /// Catches errors that look like success, or a message that does not say what to do.
+  @Test func `what cannot be broken is refused in words`() throws {
+    let service = try Service(["--size", "4M", "--align", "4k"])
+    func inject(_ words: String...) throws -> Program.Output {
+      try Softdax.tool(["inject-error", "--socket", service.socket] + words)
+    }
+    let outside = try inject("dax0.0", "-B", "8192")
+    #expect(outside.status == 1 && outside.err.contains("8192 sectors"), "\(outside.all)")
+    let untouched = try inject("dax0.0", "-B", "8", "--as", "poison")
+    #expect(untouched.status == 1 && untouched.err.contains("EBUSY"), "\(untouched.all)")
+    let kind = try inject("dax0.0", "-B", "8", "--as", "smoke")
+    #expect(kind.status != 0 && kind.err.contains("machine-check"), "\(kind.all)")
+    let end = try inject("dax0.0", "-B", "8191")
+    #expect(end.status == 0, "\(end.all)")
+    let clear = try Softdax.tool(["clear-errors", "--socket", service.socket, "dax0.0"])
+    #expect(clear.status == 0, "\(clear.all)")
+    #expect(try service.stop().status == 0)
+  }
+}
