@@ -87,6 +87,37 @@ import Testing
     #expect(try service.stop().status == 0)
   }
 
+  /// Catches a machine that goes on after its kernel has given up.
+  @Test func `without vm.memory_failure_recovery a failure ends everything`() throws {
+    let service = try Service([
+      "--size", "4M", "--align", "4k", "--sysctl", "vm.memory_failure_recovery=0",
+    ])
+    let program = try service.start(
+      [Project.program("map-hold"), "/dev/dax0.0", "0", "8192"], holdsInput: true)
+    #expect(program.waitForOutput("ready"))
+    let words = ["inject-error", "dax0.0", "-B", "8", "--socket", service.socket]
+    #expect(try Softdax.tool(words + ["--as", "poison"]).status == 1)
+    #expect(try program.wait(seconds: 20).status == 128 + 9)
+    #expect(try service.stop().status == 0)
+  }
+
+  /// Catches an option that does not reach the pages' counts.
+  @Test func `the kernel's version says what an entry counts`() throws {
+    for (kernel, refcount) in [("6.12", "1"), ("7.2", "2")] {
+      let service = try Service(["--size", "4M", "--align", "4k", "--kernel", kernel])
+      let program = try service.start(
+        [Project.program("map-hold"), "/dev/dax0.0", "0", "8192"], holdsInput: true)
+      #expect(program.waitForOutput("ready"))
+      let pages = try Softdax.tool([
+        "pages", "dax0.0", "--count", "1", "--json", "--socket", service.socket,
+      ])
+      #expect(pages.out.contains("\"refcount\": \(refcount)"), "\(kernel): \(pages.all)")
+      try program.sendLine()
+      #expect(try program.wait(seconds: 20).status == 0)
+      #expect(try service.stop().status == 0)
+    }
+  }
+
   /// Catches errors that look like success, or a message that does not say what to do.
   @Test func `what cannot be broken is refused in words`() throws {
     let service = try Service(["--size", "4M", "--align", "4k"])

@@ -81,6 +81,24 @@ internal import Testing
     for (kind, number) in figures { #expect(kind.wire == number.rawValue) }
   }
 
+  /// Catches a ring that is read past its end, in the wrong order, or not at all.
+  @Test func `the latest handled signals are read oldest first, whatever the bytes`() {
+    var ring = [UInt8](repeating: 0, count: HandledRing.bytes)
+    #expect(HandledRing.entries(ring).isEmpty)
+    #expect(HandledRing.entries([]).isEmpty)
+    func note(_ turn: Int) {
+      let entry = sd_handled(
+        address: UInt64(turn), time: 1, thread: 2, code: 4, shift: 21, reserved: 0)
+      ring.replaceSubrange(
+        (32 + turn % 127 * 32)..<(64 + turn % 127 * 32), with: Codec.bytes(of: entry))
+      ring.replaceSubrange(0..<8, with: Codec.bytes(of: UInt64(turn + 1)))
+    }
+    for turn in 0..<130 { note(turn) }
+    #expect(HandledRing.entries(ring).map(\.address) == (3..<130).map(UInt64.init))
+    ring.replaceSubrange(0..<8, with: Codec.bytes(of: UInt64.max))
+    #expect(HandledRing.entries(ring).count == 127)
+  }
+
   // MARK: Server to shim
 
   /// Catches a plan that the shim reads as another one.

@@ -14,7 +14,8 @@ extension MemoryFailures {
   /// more. Who touched one before and touches it again gets the page.
   ///
   /// - Returns: Bytes that are good for sure now: all that was asked for.
-  /// - Throws: `.outOfRange`, `.invalidArgument`; what writing the medium failed with, and then the sectors are as bad as before.
+  /// - Throws: `.outOfRange`, `.invalidArgument`; `.resourceBusy`: a workload is stopped inside a call that changes a window of such a
+  ///   page; what writing the medium failed with. The sectors are as bad as before then.
   ///
   /// Source: ND_CMD_CLEAR_ERROR; `nvdimm_clear_poison`, drivers/nvdimm/bus.c (v7.3).
   @discardableResult
@@ -25,30 +26,27 @@ extension MemoryFailures {
       let granule = Unmapper.granule(dax)
       let bad = state.media[device].injected.ranges.filter { $0.overlaps(sectors) }
         .map { $0.clamped(to: sectors) }
-      // Nobody has these pages mapped, and nobody gets them before the last line of this.
+      // Nobody has these pages mapped, and nobody gets them: who touches one now waits for this lock.
       for run in bad {
         try unmapper.writeZeroes(dax, run.lowerBound * 512..<run.upperBound * 512)
       }
-      state.media[device].injected.clear(bytes: bytes)
+      var left = state.media[device].injected
+      left.clear(bytes: bytes)
+      let healed = Self.blocks(of: bad, granule).filter { block in
+        !left.contains(anyOf: block * granule..<(block + 1) * granule)
+      }
+      for block in healed where state.media[device].marked.contains(block) {
+        try disarm(device, block * granule..<(block + 1) * granule)
+        state.media[device].marked.remove(block)
+      }
+      state.media[device].injected = left
       let known = state.media[device].known
       state.media[device].known.clear(bytes: bytes)
-      var healed: [UInt64] = []
-      for run in bad {
-        let first = run.lowerBound * 512 / granule
-        let last = (run.upperBound * 512 - 1) / granule
-        for block in first...last where healed.last != block {
-          let whole = block * granule..<(block + 1) * granule
-          if !state.media[device].injected.contains(anyOf: whole) { healed.append(block) }
-        }
-      }
       generation?.advance()
       for block in healed {
         for page in block * granule >> 12..<(block + 1) * granule >> 12 {
           dax.poison.remove(page: Int(page))
         }
-      }
-      for block in healed where state.media[device].marked.remove(block) != nil {
-        try disarm(device, block * granule..<(block + 1) * granule)
       }
       tell(state, .cleared(device: device, sectors: sectors))
       if state.media[device].known != known { tell(state, .badBlocksChanged(device: device)) }
@@ -56,13 +54,25 @@ extension MemoryFailures {
     return UInt64(bytes.count)
   }
 
+  /// The granules that the sectors touch, each once, ascending.
+  private static func blocks(of sectors: [Range<UInt64>], _ granule: UInt64) -> [UInt64] {
+    var blocks: [UInt64] = []
+    for run in sectors {
+      let first = run.lowerBound * BadBlocks.sectorSize / granule
+      let last = (run.upperBound * BadBlocks.sectorSize - 1) / granule
+      blocks += (first...last).drop { $0 == blocks.last }
+    }
+    return blocks
+  }
+
   /// Takes the markers of one granule away, in every alias: the page over the marker, and then the page again out of every page
   /// table, so that no entry stays that nobody has counted.
   private func disarm(_ device: Int, _ bytes: Range<UInt64>) throws(Errno) {
     let dax = devices[device]
     let folio = Int(bytes.lowerBound >> dax.geometry.alignment.shift)
-    // A second for a workload that is inside an mremap; one that is stopped there finds its marker at the place where it was.
-    for _ in 0..<5000 {
+    // Where a marker is that travels with an mremap is known when that is over.
+    let patience = 1000
+    for _ in 0..<patience {
       var isBusy = false
       var error: Errno?
       var taken = 0
@@ -86,5 +96,6 @@ extension MemoryFailures {
       if !isBusy { return }
       Pause.short()
     }
+    throw .resourceBusy
   }
 }

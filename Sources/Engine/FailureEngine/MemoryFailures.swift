@@ -127,6 +127,9 @@ public final class MemoryFailures: PoisonHandler, Sendable {
     state.withLock { _ = $0.observers.removeValue(forKey: observer) }
   }
 
+  /// Has observers told of a workload that is gone.
+  public func note(_ event: FailureEvent) { state.withLock { tell($0, event) } }
+
   /// The device's list of bad blocks, in sectors.
   public func badBlocks(device: Int) -> BadBlocks { state.withLock { $0.media[device].known } }
 

@@ -1,6 +1,5 @@
 public import LinuxSys
 internal import Synchronization
-public import SystemPackage
 
 /// Which 4 KiB pages of a device the medium cannot give: what a touch of them consumes is an error.
 ///

@@ -325,9 +325,7 @@ extension Workload {
     var work: AgentWork?
     let step: PopulateStep = state.withLock { state in
       guard !state.ended else { return .inserted(end) }
-      let window = state.space.window(at: at)
-      let hasPoison = window.map { !devices[$0.device].poison.isEmpty } ?? false
-      let limit = hasPoison ? 1 : max(1, 512 >> (window?.alignment.order ?? 0))
+      let limit = max(1, 512 >> (state.space.window(at: at)?.alignment.order ?? 0))
       let run = state.space.populate(from: at, upTo: end, limit: limit)
       switch run.decision {
       case .install(let index, let folios, let start, let length)?:
@@ -338,9 +336,9 @@ extension Workload {
           return .inserted(run.next)
         }
         let installation =
-          hasPoison
-          ? installAroundPoison(device, folios, start, length)
-          : install(device, folios, start, length, isMissing: false)
+          device.poison.isEmpty
+          ? install(device, folios, start, length, isMissing: false)
+          : installAroundPoison(device, folios, start, length)
         switch installation {
         case .installed:
           device.noteInserted(folios.count)

@@ -41,5 +41,8 @@ public import SystemPackage
     self.count = count
   }
 
+  /// A copy of what is there now; other processes may be writing.
+  public var bytes: [UInt8] { unsafe Array(UnsafeRawBufferPointer(start: start, count: count)) }
+
   deinit { unsafe sd_memory_release(start, UInt64(count)) }
 }

@@ -1,4 +1,5 @@
 internal import DaxModel
+internal import FailureEngine
 internal import FaultEngine
 internal import LinuxSys
 internal import Logging
@@ -82,6 +83,8 @@ extension Server {
       // Its size is fixed: the workload cannot make a look at it fail.
       let ring = try OwnedDescriptor.memfd(
         name: "softdax-handled", size: UInt64(HandledRing.bytes))
+      let handled = try SharedMemory(of: ring, count: HandledRing.bytes)
+      let handle = try? ProcessHandle(process)
       let cpu = options.cpu
       let faults = try WorkerThread(name: "softdax-fault") { [logger] in
         if let cpu { try? Placement.pin(to: cpu) }
@@ -100,6 +103,11 @@ extension Server {
       workload.stopFaults(faults)
       workload.end()
       registry.remove(workload)
+      // After an exec the process goes on, and says nothing.
+      failures.note(
+        .ended(
+          process: process, status: handle?.ending(within: 0),
+          handled: HandledRing.entries(handled.bytes).map(HandledError.init)))
     } catch {
       logger.error("cannot serve \(attach.command) (\(process)): \(error)")
       try agent.refuse(error)

@@ -48,4 +48,28 @@ public enum PoisonFile {
 /// The memory in which a workload notes the signals that its handlers were called with.
 public enum HandledRing {
   public static let bytes = Int(SD_HANDLED_ENTRIES + 1) * 32
+
+  public struct Entry: Sendable, Equatable {
+    public let thread: UInt32
+    public let code: Int32
+    public let address: UInt64
+    public let shift: UInt32
+    public let time: UInt64
+  }
+
+  /// The latest entries, oldest first. Total: any bytes give entries.
+  public static func entries(_ bytes: [UInt8]) -> [Entry] {
+    guard bytes.count >= Self.bytes, let count = Codec.value(UInt64.self, in: bytes[...]) else {
+      return []
+    }
+    let places = UInt64(SD_HANDLED_ENTRIES)
+    let kept = min(count, places)
+    return (count - kept..<count).compactMap { index in
+      let start = 32 + Int(index % places) * 32
+      return Codec.value(sd_handled.self, in: bytes[start...]).map {
+        Entry(
+          thread: $0.thread, code: $0.code, address: $0.address, shift: $0.shift, time: $0.time)
+      }
+    }
+  }
 }
