@@ -111,7 +111,7 @@ import Testing
       let pages = try Softdax.tool([
         "pages", "dax0.0", "--count", "1", "--json", "--socket", service.socket,
       ])
-      #expect(pages.out.contains("\"refcount\": \(refcount)"), "\(kernel): \(pages.all)")
+      #expect(pages.out.contains("\"refcount\" : \(refcount)"), "\(kernel): \(pages.all)")
       try program.sendLine()
       #expect(try program.wait(seconds: 20).status == 0)
       #expect(try service.stop().status == 0)
