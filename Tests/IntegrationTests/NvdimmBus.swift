@@ -14,8 +14,11 @@ import Testing
 
     """
 
-  private func run(_ script: String, _ options: [String] = two) throws -> Program.Output {
-    try Softdax.run(options, ["sh", "-c", Self.strict + script], seconds: 120)
+  /// In a folder of its own: scripts keep what they compare in files.
+  private func run(_ script: String) throws -> Program.Output {
+    let folder = try Scratch()
+    return try Softdax.run(
+      Self.two, ["sh", "-c", Self.strict + script], in: folder.path, seconds: 120)
   }
 
   /// Catches what an injection must change and does not, and an `inject-error` that waits half a minute for a scrub.
@@ -25,7 +28,6 @@ import Testing
     let bad = "/sys/bus/nd/devices/\(region)/badblocks"
     let result = try run(
       """
-      cd "$(mktemp -d)"
       ndctl inject-error \(namespace) -B 24 -n 8 > injected
       grep -q '"badblock_count":8' injected
       grep -A1 '"offset":24' injected | grep -q '"length":8'
