@@ -146,6 +146,9 @@ public final class FileMapping {
     }
   }
 
+  /// What advice that is kept in the window itself does first, such as MADV_DONTFORK: a part of a window becomes one.
+  public func separate(process: Int, addresses: Range<UInt64>) { split(process, at: addresses) }
+
   /// fork: the child gets every window. Page-table entries are copied only where the parent
   /// tried to make private copies, which the two then share until one writes (RC-27).
   ///
@@ -235,16 +238,18 @@ public final class FileMapping {
       if page & 511 != 0, windows[index].huge[PageSize.huge.head(page)] != nil {
         clear(page..<page + 1, in: index, evenCopies: false)
       }
-      var upper = windows[index]
-      let whole = upper.addresses
-      upper.addresses = address..<whole.upperBound
+      // Both parts go behind the others in the order of the file's windows: `vma_prepare` takes the window out of the file's
+      // tree, `vma_complete` puts the parts in, mm/vma.c.
+      var lower = windows.remove(at: index)
+      var upper = lower
+      lower.addresses = lower.addresses.lowerBound..<address
+      lower.base = lower.base.filter { $0.key < page }
+      lower.huge = lower.huge.filter { $0.key < page }
+      upper.addresses = address..<upper.addresses.upperBound
       upper.firstPage = page
       upper.base = upper.base.filter { $0.key >= page }
       upper.huge = upper.huge.filter { $0.key >= page }
-      windows[index].addresses = whole.lowerBound..<address
-      windows[index].base = windows[index].base.filter { $0.key < page }
-      windows[index].huge = windows[index].huge.filter { $0.key < page }
-      windows.insert(upper, at: index + 1)
+      windows += [lower, upper]
     }
   }
 

@@ -1,4 +1,5 @@
 internal import DaxModel
+internal import PmemBase
 public import SystemPackage
 
 /// read(2), write(2), and what loads and stores do to the device.
@@ -166,7 +167,8 @@ extension ExtentFS {
   private func prepare(
     _ inode: Inode, _ iomap: Iomap, _ bytes: Range<UInt64>
   ) throws(Errno) -> UInt64 {
-    if iomap.isNew || iomap.isShared {
+    // 6.1 leaves other windows with the old blocks of a copy-on-write: `|| cow` came later.
+    if iomap.isNew || iomap.isShared && kernel != .v6_1 {
       inode.mapping?.forget(iomap.pages, evenDirty: iomap.isShared)
     }
     if iomap.isShared {

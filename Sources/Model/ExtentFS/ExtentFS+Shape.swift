@@ -1,5 +1,6 @@
 internal import DaxModel
 internal import OwnerIndex
+internal import PmemBase
 public import SystemPackage
 
 /// What fallocate(2) does.
@@ -50,6 +51,10 @@ extension ExtentFS {
       throw .invalidArgument
     }
     guard mode != .unshareRange || format.hasReflink else { throw .notSupported }
+    // `ext4_punch_hole` of 6.1 leaves before it breaks layouts.
+    if kernel == .v6_1, format.kind == .ext4, mode == .punchHole, offset >= inode.size {
+      return .done
+    }
     if format.kind == .xfs || mode != .allocate, let layout = breakLayouts(inode) {
       return layout
     }

@@ -113,6 +113,30 @@ extension Simulator {
     }
   }
 
+  /// MADV_DONTFORK of a part of a region, which becomes one of its own.
+  private mutating func leaveBehind(
+    _ part: Range<UInt64>, of region: FileRegion, process: Int
+  ) {
+    guard
+      let index = processes[process].files.firstIndex(where: {
+        $0.range.lowerBound == region.range.lowerBound
+      })
+    else { return }
+    let ends = [
+      region.range.lowerBound..<part.lowerBound, part,
+      part.upperBound..<region.range.upperBound,
+    ]
+    var parts: [FileRegion] = []
+    for range in ends where !range.isEmpty {
+      var one = region
+      one.range = range
+      if !parts.isEmpty { one.isCounted = count(region) }
+      if range == part { one.staysBehind = true }
+      parts.append(one)
+    }
+    processes[process].files.replaceSubrange(index...index, with: parts)
+  }
+
   /// madvise() of what `range` has of files.
   mutating func adviseFiles(
     _ advice: AdviceName, _ range: Range<UInt64>, process: Int
@@ -131,10 +155,8 @@ extension Simulator {
         forgetCopies(part, process)
       case .hugePage: mapping.setAllowsHuge(process: process, addresses: part, true)
       case .dontFork:
-        for index in processes[process].files.indices
-        where processes[process].files[index].range.overlaps(part) {
-          processes[process].files[index].staysBehind = true
-        }
+        mapping.separate(process: process, addresses: part)
+        leaveBehind(part, of: region, process: process)
       case .remove:
         let result = removePart(part, region, mapping, process)
         if case .failure = result { return result }
