@@ -29,6 +29,7 @@ extension MemoryFailures {
       switch try fail(&state, device, folio, origin) {
       case .handled(let plan)?: return plan
       case .ownerUnknown?, nil: throw .resourceBusy
+      case .belongsToDriver?: throw .noSuchAddressOrDevice
       }
     }
   }
