@@ -98,11 +98,12 @@ enum Example {
 
   /// As the server answers tools.
   static let replies: [Reply] = [
-    .done(error: 0), .done(error: -19), .cleared(bytes: .max),
+    .done(error: 0), .done(error: -19),
     .server(
       ServerInfo(
         pid: 4711, devices: 2, workloads: 3, attachedEver: .max, directory: "/run/softdax/4711")),
     .device(device(.memfd)),
+    .cleared(bytes: .max),
     .pages([], next: 0),
     .pages(
       (0..<UInt64(Reply.pagesPerMessage)).map {

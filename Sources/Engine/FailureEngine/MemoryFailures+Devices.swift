@@ -16,9 +16,12 @@ extension MemoryFailures {
     guard devices.indices.contains(device) else { throw .noSuchAddressOrDevice }
     let dax = devices[device]
     try state.withLock { state throws(Errno) in
-      try unmapper.check(dax)
       guard dax.isEnabled else { return }
       dax.setEnabled(false)
+      // On such a medium windows that are there stay as they are.
+      guard (try? unmapper.check(dax)) != nil else {
+        return tell(state, .disabled(device: device))
+      }
       var released: [ReleasedRun] = []
       var error: Errno?
       Workload.holding(ordered()[...]) { workload, space in

@@ -28,6 +28,7 @@ extension MemoryFailures {
       guard devices[device].isEnabled else { throw .noSuchAddressOrDevice }
       switch try fail(&state, device, folio, origin) {
       case .handled(let plan)?: return plan
+      case .belongsToDriver?: throw .noSuchAddressOrDevice
       case .ownerUnknown?, nil: throw .resourceBusy
       case .belongsToDriver?: throw .noSuchAddressOrDevice
       }
@@ -90,6 +91,11 @@ extension MemoryFailures {
         if state.media[device].known != before { tell(state, .badBlocksChanged(device: device)) }
       }
     }
+  }
+
+  /// Whether the device's medium, and this host, can have errors that touches meet.
+  public func canHaveErrors(device: Int) -> Bool {
+    devices.indices.contains(device) && (try? unmapper.check(devices[device])) != nil && canArm
   }
 
   // MARK: Private

@@ -3,6 +3,7 @@ internal import FailureEngine
 internal import FaultEngine
 internal import LinuxSys
 internal import MemoryFailure
+internal import NvdimmBus
 internal import PmemBase
 internal import SystemPackage
 internal import Wire
@@ -26,7 +27,17 @@ extension Server {
     }
   }
 
+  /// Keeps the `badblocks` of /sys true when a touch makes an error known. The handler must not wait for the bus, whose commands
+  /// wait for the handler: so a thread stands in between.
+  func showBadBlocks() throws(Errno) {
+    _ = failures.observe { [bulletin] event in
+      if case .badBlocksChanged = event { bulletin.post() }
+    }
+    try bulletin.begin { [nvdimm] in nvdimm.refresh() }
+  }
+
   func inject(_ injection: Request.Injection) -> Errno {
+    defer { nvdimm.refresh() }
     guard devices.indices.contains(injection.device) else { return .operationNotSupportedByDevice }
     guard injection.count > 0, injection.count <= UInt64.max >> 9,
       injection.first <= UInt64.max >> 9 - injection.count
@@ -70,6 +81,7 @@ extension Server {
     do throws(Errno) {
       let bytes = try failures.clear(
         device: device, sectors: first..<(count == 0 ? all : first + count))
+      nvdimm.refresh()
       return .cleared(bytes: bytes)
     } catch {
       return .done(error: -error.rawValue)

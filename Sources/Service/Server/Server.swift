@@ -47,6 +47,7 @@ public final class Server: Sendable {
   let registry: Registry
   /// Errors of the media, and what becomes of them.
   public let failures: MemoryFailures
+  let bulletin = Bulletin()
   private let directory: SessionDirectory
   private let listener: Listener
   private let acceptor = Mutex<WorkerThread?>(nil)
@@ -80,13 +81,6 @@ public final class Server: Sendable {
       throw .sysfs(error)
     }
     directory = try SessionDirectory()
-    do throws(SysfsError) {
-      nvdimm = try NvdimmBus(
-        devices: emulated, bus: bus, media: ErrorLists(devices: emulated.count),
-        directory: directory.path)
-    } catch {
-      throw .sysfs(error)
-    }
     let poison = try Self.makePoisonFile(
       media.map { Int($0.medium.size >> 12) }, in: directory)
     devices = try Self.makeDevices(
@@ -100,6 +94,13 @@ public final class Server: Sendable {
         workloads: { registry.workloads })
     } catch {
       throw .system(call: "pipe2", path: "failing pages", error)
+    }
+    do throws(SysfsError) {
+      nvdimm = try NvdimmBus(
+        devices: emulated, bus: bus, media: FailingMedia(failures, devices: emulated.count),
+        directory: directory.path)
+    } catch {
+      throw .sysfs(error)
     }
     try Self.furnish(directory, emulated, bus, devices)
     let socket = directory.path + "/" + DeviceTable.socketName
@@ -217,6 +218,7 @@ public final class Server: Sendable {
   public func start() throws(ServerError) {
     do throws(Errno) {
       try failures.start()
+      try showBadBlocks()
       let thread = try WorkerThread(name: "softdax-accept") { [self] in accept() }
       acceptor.withLock { $0 = thread }
     } catch {
@@ -254,6 +256,7 @@ public final class Server: Sendable {
     registry.dismissAll()
     registry.waitUntilEmpty()
     failures.stop()
+    bulletin.end()
     removeAlias()
     directory.remove()
   }

@@ -1,0 +1,32 @@
+internal import LinuxSys
+internal import Synchronization
+internal import SystemPackage
+
+/// A thread that does one thing whenever there is news; several news are one.
+final class Bulletin: Sendable {
+  private let news = EventCount()
+  private let ends = Atomic(false)
+  private let thread = Mutex<WorkerThread?>(nil)
+
+  func begin(_ body: @escaping @Sendable () -> Void) throws(Errno) {
+    let begun = try WorkerThread(name: "softdax-news") { [self] in
+      var seen: UInt64 = 0
+      while true {
+        news.wait(beyond: seen)
+        if ends.load(ordering: .acquiring) { return }
+        seen = news.current
+        body()
+      }
+    }
+    thread.withLock { $0 = begun }
+  }
+
+  func post() { news.advance() }
+
+  func end() {
+    ends.store(true, ordering: .releasing)
+    news.advance()
+    let begun = thread.withLock { $0.take() }
+    begun?.join()
+  }
+}
