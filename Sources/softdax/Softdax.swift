@@ -11,6 +11,7 @@ struct Softdax: ParsableCommand {
         name: "Emulating devices:", subcommands: [Run.self, Serve.self, Environment.self]),
       CommandGroup(
         name: "Looking:", subcommands: [List.self, Pages.self, LatencyCommand.self]),
+      CommandGroup(name: "Filesystems:", subcommands: [Fsck.self]),
       CommandGroup(name: "The model:", subcommands: [ScenarioCommand.self]),
       CommandGroup(name: "This host:", subcommands: [Check.self, Bench.self, BenchWorkload.self]),
     ])
