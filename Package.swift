@@ -107,14 +107,16 @@ let package = Package(
     room(
       "Server", on: "Service",
       [
-        "Wire", "FaultEngine", "FuseMount", "NvdimmBus", "Medium", "Latency", "LinuxSys", "DaxModel",
+        "Wire", "FaultEngine", "FuseMount", "NvdimmBus", "Medium", "Latency", "LinuxSys",
+        "DaxModel",
         "PageModel", "PmemBase", system, log,
       ]),
 
     .executableTarget(
       name: "softdax",
       dependencies: [
-        "Server", "Wire", "FaultEngine", "FuseMount", "Medium", "Latency", "LinuxSys", "Scenario", "DaxModel",
+        "Server", "Wire", "FaultEngine", "FuseMount", "Medium", "Latency", "LinuxSys", "Scenario",
+        "DaxModel",
         "PageModel", "PmemBase", system, log, arguments,
       ],
       path: "Sources/softdax", swiftSettings: settings),

@@ -37,7 +37,8 @@ struct MachineOptions: ParsableArguments {
       valueName: "directory"))
   var fs: [String] = []
 
-  @Flag(help: "Erase what the medium holds and make a new filesystem; a blank medium gets one anyway.")
+  @Flag(
+    help: "Erase what the medium holds and make a new filesystem; a blank medium gets one anyway.")
   var format = false
 
   @Flag(help: "Insert every page at mmap.")

@@ -20,7 +20,8 @@ enum PrivateMounts {
     }
     do throws(Errno) {
       try MountPoint.becomePrivate()
-      printError("softdax: there is no fusermount3: the filesystem is mounted for this program only")
+      printError(
+        "softdax: there is no fusermount3: the filesystem is mounted for this program only")
     } catch {
       throw CommandFailure(
         "mounting is not permitted: there is no fusermount3 (package fuse3), and a user namespace is refused (\(error)); "

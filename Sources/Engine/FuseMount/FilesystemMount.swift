@@ -136,9 +136,7 @@ public final class FilesystemMount: Sendable {
         let isFresh = content == .unfinished || (content == .other && bytes.isBlank)
         if formats || isFresh {
           try Volume.format(
-            bytes, blockCount: bytes.blockCount, identifier: identifier(),
-            owner: Attributes(
-              mode: 0o755, user: ThisProcess.effectiveUser, group: ThisProcess.effectiveGroup))
+            bytes, blockCount: bytes.blockCount, identifier: identifier(), owner: owner)
         }
         return try Volume(mounting: bytes, blockCount: bytes.blockCount)
       } catch .noSuperblock(0) {
@@ -146,6 +144,18 @@ public final class FilesystemMount: Sendable {
       } catch {
         throw .image(medium: name, error)
       }
+    }
+
+    /// The root directory belongs to whoever makes the filesystem.
+    private static var owner: Attributes {
+      var owner = Attributes(
+        mode: 0o755, user: ThisProcess.effectiveUser, group: ThisProcess.effectiveGroup)
+      let (seconds, nanoseconds) = WallClock.now
+      owner.created = Timestamp(seconds: seconds, nanoseconds: nanoseconds)
+      owner.accessed = owner.created
+      owner.modified = owner.created
+      owner.changed = owner.created
+      return owner
     }
 
     private static func identifier() -> [UInt8] {

@@ -25,7 +25,9 @@ extension FuseService {
   private func clone(_ request: FuseRequest, _ target: UInt64) throws(Errno) -> FuseOutcome {
     guard request.data.count == 32 else { throw .invalidArgument }
     let numbers = (0..<4).map { LittleEndian.number(request.data, at: 8 * $0, UInt64.self) }
-    guard request.openFlags & 3 != 0, request.openFlags & 0o2000 == 0 else { throw .badFileDescriptor }
+    guard request.openFlags & 3 != 0, request.openFlags & 0o2000 == 0 else {
+      throw .badFileDescriptor
+    }
     let source = inode(numbers[0])
     let status = try filesystem.status(of: source)
     guard status.kind != .directory else { throw .isDirectory }
@@ -85,7 +87,8 @@ extension FuseService {
     guard request.length >= 28 else { throw .invalidArgument }
     let flags = try filesystem.flags(of: number)
     var writer = LittleEndian()
-    writer.put(UInt32((flags.isDax ? Self.daxFlag : 0) | (flags.extentSize > 0 ? Self.sizeFlag : 0)))
+    writer.put(
+      UInt32((flags.isDax ? Self.daxFlag : 0) | (flags.extentSize > 0 ? Self.sizeFlag : 0)))
     writer.put(UInt32(flags.extentSize))
     writer.put(UInt32(filesystem.extentCount(of: number)))
     for _ in 0..<4 { writer.put(UInt32(0)) }

@@ -7,7 +7,9 @@ extension FuseService {
   private static let longestTransfer: UInt64 = 16 << 20
 
   /// Metadata that a change of `bytes` bytes may take: an extent for each page and one at each end.
-  private static func growth(_ bytes: UInt64) -> Int { Int(min(bytes, 1 << 40) >> 12 + 4) * 24 + 512 }
+  private static func growth(_ bytes: UInt64) -> Int {
+    Int(min(bytes, 1 << 40) >> 12 + 4) * 24 + 512
+  }
 
   func open(_ request: FuseRequest) throws(Errno) -> FuseOutcome {
     guard try status(request.node).kind != .directory else { throw .isDirectory }
@@ -44,7 +46,8 @@ extension FuseService {
 
   /// fsync(2) of files and directories.
   func synchronize(_ request: FuseRequest) throws(Errno) -> FuseOutcome {
-    guard try volume.change({ fs throws(Errno) in try fs.synchronize(inode(request.node)) }) == .done
+    guard
+      try volume.change({ fs throws(Errno) in try fs.synchronize(inode(request.node)) }) == .done
     else { return waiting }
     var outcome = FuseOutcome(.done)
     outcome.isDurable = true

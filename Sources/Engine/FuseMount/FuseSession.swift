@@ -179,7 +179,8 @@
       unsafe modified = Timestamp(
         seconds: raw.modified.seconds, nanoseconds: raw.modified.nanoseconds)
       if let text = unsafe raw.name {
-        unsafe name = FileName(bytes: Array(UnsafeRawBufferPointer(start: text, count: strlen(text))))
+        unsafe name = FileName(
+          bytes: Array(UnsafeRawBufferPointer(start: text, count: strlen(text))))
       }
       if let text = unsafe raw.other_name {
         unsafe otherName = FileName(
