@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -57,9 +57,10 @@ int sd_find_data(int fd, uint64_t from, uint64_t size, uint64_t *start, uint64_t
 
 int sd_mount_is_dead(const char *path)
 {
-	struct stat status;
+	struct statfs status;
 
-	return stat(path, &status) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+	/* Not stat(): the kernel keeps what it knows of directories. */
+	return statfs(path, &status) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 int sd_detach_mount(const char *path)

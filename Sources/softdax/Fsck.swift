@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import FuseMount
+internal import LinuxSys
 internal import Medium
 
 /// `softdax fsck`: what is wrong with a filesystem, and its repair.
@@ -13,7 +14,7 @@ struct Fsck: ParsableCommand {
       Example: softdax fsck /var/tmp/pmem.img
       """)
 
-  @Argument(help: "The file (or /dev/daxN.M) that the filesystem is on.")
+  @Argument(help: "The file that the filesystem is on.")
   var image: String
 
   @Flag(name: [.customShort("n"), .long], help: "Only look.")
@@ -26,7 +27,8 @@ struct Fsck: ParsableCommand {
     do {
       let path = image.contains("/") ? image : "./" + image
       // Whole blocks: an image that was cut short has what it has.
-      let medium = try FileMedium(path: path, size: nil, alignment: 4096)
+      let size = try? OwnedDescriptor.openExisting(path).facts().size & ~4095
+      let medium = try FileMedium(path: path, size: size, alignment: 4096)
       result = try FilesystemCheck.run(medium, writing: !dryRun)
     } catch let error as MediumError {
       throw CommandFailure("fsck: \(error)", status: Self.trouble)

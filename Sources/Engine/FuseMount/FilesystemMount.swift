@@ -106,10 +106,11 @@ public final class FilesystemMount: Sendable {
 
     /// The directory to mount on, canonical; a dead mount of ours is taken away.
     private static func usable(_ directory: String) throws(MountError) -> String {
-      guard MountPoint.clear(directory, ifDeadOf: type) else { throw .isDead(directory) }
+      let named = canonical(directory)
+      guard MountPoint.clear(named, ifDeadOf: type) else { throw .isDead(named) }
       let path: String
       do throws(Errno) {
-        path = try Folder.canonical(directory)
+        path = try Folder.canonical(named)
         guard try Folder.owner(path).mode & 0o170000 == 0o040000 else {
           throw Errno.notDirectory
         }
@@ -120,6 +121,16 @@ public final class FilesystemMount: Sendable {
         throw .isMounted(path, type: mounted)
       }
       return path
+    }
+
+    /// The name that mountinfo has: nothing can be asked about a dead mount itself, but about where it is.
+    private static func canonical(_ directory: String) -> String {
+      if let path = try? Folder.canonical(directory) { return path }
+      var parts = directory.split(separator: "/", omittingEmptySubsequences: true)
+      guard let name = parts.popLast() else { return directory }
+      let above = (directory.hasPrefix("/") ? "/" : "./") + parts.joined(separator: "/")
+      return (try? Folder.canonical(above)).map { $0 == "/" ? "/\(name)" : "\($0)/\(name)" }
+        ?? directory
     }
 
     private static func open(
