@@ -45,7 +45,10 @@ let package = Package(
     .trait(
       name: "RealDevices",
       description: "Find and open real /dev/daxN.M through libndctl and libdaxctl."),
-    .default(enabledTraits: ["RealDevices"]),
+    .trait(
+      name: "FuseMount",
+      description: "Mount the filesystem of a device through libfuse3: softdax run --fs."),
+    .default(enabledTraits: ["RealDevices", "FuseMount"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -56,6 +59,13 @@ let package = Package(
   targets: [
     c("CSoftdax"),
     c("CWire"),
+    .target(
+      name: "CFuse", path: "CSupport/CFuse",
+      cSettings: [
+        .define("_GNU_SOURCE"), .define("SOFTDAX_FUSE", .when(traits: ["FuseMount"])),
+        .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
+      ],
+      linkerSettings: [.linkedLibrary("fuse3", .when(traits: ["FuseMount"]))]),
     .systemLibrary(
       name: "CNdctl", path: "CSupport/CNdctl", pkgConfig: "libndctl",
       providers: [.apt(["libndctl-dev", "libdaxctl-dev"])]),
@@ -93,20 +103,26 @@ let package = Package(
         "FaultEngine", "MemoryFailure", "DaxModel", "PageModel", "PmemBase", "Medium", "LinuxSys",
         system,
       ]),
+    room(
+      "FuseMount", on: "Engine",
+      [
+        "ExtentFS", "Medium", "LinuxSys", "PmemBase", system,
+        .target(name: "CFuse", condition: .when(traits: ["FuseMount"])),
+      ]),
 
     room("Wire", on: "Service", ["CWire", "LinuxSys", "PmemBase", "Latency", system]),
     room(
       "Server", on: "Service",
       [
-        "Wire", "FailureEngine", "FaultEngine", "MemoryFailure", "NvdimmBus", "Medium", "Latency",
-        "LinuxSys", "DaxModel", "PageModel", "PmemBase", system, log,
+        "Wire", "FailureEngine", "FaultEngine", "FuseMount", "MemoryFailure", "NvdimmBus",
+        "Medium", "Latency", "LinuxSys", "DaxModel", "PageModel", "PmemBase", system, log,
       ]),
 
     .executableTarget(
       name: "softdax",
       dependencies: [
-        "Server", "Wire", "FailureEngine", "FaultEngine", "HostFilesystem", "MemoryFailure",
-        "Medium", "Latency", "LinuxSys", "Scenario", "DaxModel",
+        "Server", "Wire", "FailureEngine", "FaultEngine", "FuseMount", "HostFilesystem",
+        "MemoryFailure", "Medium", "Latency", "LinuxSys", "Scenario", "DaxModel",
         "PageModel", "PmemBase", system, log, arguments,
       ],
       path: "Sources/softdax", swiftSettings: settings),
@@ -147,6 +163,8 @@ let package = Package(
       ]),
     tests(
       "WireTests", ["Wire", "CWire", "Latency", "LinuxSys", "PmemBase", "TestSupport", system]),
+    tests(
+      "FuseMountTests", ["FuseMount", "ExtentFS", "TestSupport", system]),
     tests(
       "IntegrationTests", ["TestSupport", "Server", "Wire", "Latency", "LinuxSys", "PmemBase"]),
   ],

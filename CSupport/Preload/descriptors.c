@@ -7,6 +7,8 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -374,7 +376,11 @@ SD_EXPORT int ioctl(int descriptor, unsigned long request, ...)
 		if (entry)
 			return (int)fail(ENOTTY);
 	}
-	return SD_NEXT(ioctl)(descriptor, request, argument);
+	int result = SD_NEXT(ioctl)(descriptor, request, argument);
+
+	if (result < 0 && (request == FICLONE || request == FICLONERANGE || request == FS_IOC_FIEMAP))
+		return sd_share(descriptor, request, argument);
+	return result;
 }
 
 /* ------------------------------------------------------------------ streams and sockets: only their buffers */

@@ -32,6 +32,11 @@ const struct sd_table_entry *sd_entry_of_path(const char *path);
 /* The device of that index, SD_NODE_DAX; NULL if none. */
 const struct sd_table_entry *sd_entry_of_device(uint32_t device);
 
+/* ------------------------------------------------------------------ share.c: what the kernel does not pass on to a mount */
+
+/* FICLONE, FICLONERANGE or FS_IOC_FIEMAP that the kernel refused with errno: asks the mount, if the file is on one. */
+int sd_share(int descriptor, unsigned long request, void *argument);
+
 /* ------------------------------------------------------------------ windows.c: what the I/O hooks need of mappings */
 
 /* Before a system call that lets the kernel read or write [address, length): with a userfaultfd that sees faults of user

@@ -32,6 +32,16 @@ struct MachineOptions: ParsableArguments {
       valueName: "device"))
   var device: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Mount the device's filesystem on this directory, where every program sees it; the device is no /dev/dax0.0 then. May be repeated, with as many --device.",
+      valueName: "directory"))
+  var fs: [String] = []
+
+  @Flag(
+    help: "Erase what the medium holds and make a new filesystem; a blank medium gets one anyway.")
+  var format = false
+
   @Flag(help: "Insert every page at mmap.")
   var populate = false
 
@@ -58,6 +68,7 @@ struct MachineOptions: ParsableArguments {
       throw ValidationError(
         "--device says all of a device: leave out --size, --align and --medium, or --device")
     }
+    if format && fs.isEmpty { throw ValidationError("--format goes with --fs DIRECTORY") }
     if faultAround < 0 { throw ValidationError("--fault-around counts pages: 0 or more") }
     _ = try specifications
     _ = try failures
@@ -94,7 +105,7 @@ struct MachineOptions: ParsableArguments {
   /// Nothing was asked for but, perhaps, the CPU that the program runs on.
   var isDefault: Bool {
     size == nil && align == nil && medium == "memfd" && device.isEmpty && !populate
-      && faultAround == 0 && kernel == nil && sysctl.isEmpty
+      && faultAround == 0 && kernel == nil && sysctl.isEmpty && fs.isEmpty && !format
   }
 
   var specifications: [DeviceSpecification] {
@@ -117,6 +128,6 @@ struct MachineOptions: ParsableArguments {
     Server.Options(
       devices: try specifications, socket: socket,
       insertion: InsertionOptions(populates: populate, around: faultAround), cpu: cpu,
-      failures: try failures)
+      failures: try failures, mounts: fs, formats: format)
   }
 }

@@ -56,6 +56,7 @@ struct Run: ParsableCommand {
           program, Array(words), in: client.info.directory, signals: SignalQueue())
         throw ExitCode(ending.status)
       }
+      if !machine.fs.isEmpty { try PrivateMounts.enterIfNeeded() }
       let signals = try SignalQueue()
       let server = try Server(machine.serverOptions(), logger: .softdax)
       try server.start()

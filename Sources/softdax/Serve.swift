@@ -26,7 +26,7 @@ struct Serve: ParsableCommand {
       let signals = try SignalQueue()
       let server = try Server(machine.serverOptions(socket: socket), logger: .softdax)
       try server.start()
-      let names = server.deviceNames.map { "/dev/" + $0 }.joined(separator: ", ")
+      let names = (server.deviceNames.map { "/dev/" + $0 } + server.mounts).joined(separator: ", ")
       let line = "softdax: serving \(names) at \(socket ?? server.socket)\n"
       _ = try? FileDescriptor.standardOutput.writeAll(line.utf8)
       while true {

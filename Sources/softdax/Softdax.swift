@@ -13,6 +13,7 @@ struct Softdax: ParsableCommand {
         name: "Breaking:", subcommands: [InjectError.self, ClearErrors.self]),
       CommandGroup(
         name: "Looking:", subcommands: [List.self, Pages.self, LatencyCommand.self, Owners.self]),
+      CommandGroup(name: "Filesystems:", subcommands: [Fsck.self]),
       CommandGroup(name: "The model:", subcommands: [ScenarioCommand.self]),
       CommandGroup(name: "This host:", subcommands: [Check.self, Bench.self, BenchWorkload.self]),
     ])

@@ -167,3 +167,15 @@ extension ExtentFS {
     return inode.extended.values.keys.sorted()
   }
 }
+
+extension ExtentFS {
+  /// Extents of a file, holes not counted, shared parts not told apart.
+  public func extentCount(of number: UInt64) -> Int { inodes[number]?.extents.count ?? 0 }
+
+  /// What FS_IOC_FSGETXATTR says: FS_XFLAG_DAX, and the extent size in bytes, 0 for none.
+  public func flags(of number: UInt64) throws(Errno) -> (isDax: Bool, extentSize: UInt64) {
+    try checkAlive()
+    guard let inode = inodes[number] else { throw .noSuchFileOrDirectory }
+    return (inode.hasDaxFlag, inode.extentHint > 1 ? inode.extentHint << 12 : 0)
+  }
+}

@@ -1,5 +1,6 @@
 public import FailureEngine
 public import FaultEngine
+internal import FuseMount
 internal import Latency
 internal import LinuxSys
 public import Logging
@@ -25,17 +26,23 @@ public final class Server: Sendable {
     public var cpu: Int?
     /// The kernel's version and settings, as far as failing pages go.
     public var failures: FailureOptions
+    /// Where the filesystems of the first devices are mounted; those devices are no /dev/daxN.M then.
+    public var mounts: [String]
+    /// Their media are erased, and new filesystems made.
+    public var formats: Bool
 
     public init(
       devices: [DeviceSpecification] = [DeviceSpecification()], socket: String? = nil,
       insertion: InsertionOptions = InsertionOptions(), cpu: Int? = nil,
-      failures: FailureOptions = FailureOptions()
+      failures: FailureOptions = FailureOptions(), mounts: [String] = [], formats: Bool = false
     ) {
       self.devices = devices
       self.socket = socket
       self.insertion = insertion
       self.cpu = cpu
       self.failures = failures
+      self.mounts = mounts
+      self.formats = formats
     }
   }
 
@@ -51,6 +58,7 @@ public final class Server: Sendable {
   private let directory: SessionDirectory
   private let listener: Listener
   private let acceptor = Mutex<WorkerThread?>(nil)
+  private let filesystems: [FilesystemMount]
 
   /// The session directory: what workloads find in $SOFTDAX_DIR.
   public var path: String { directory.path }
@@ -69,7 +77,12 @@ public final class Server: Sendable {
     }
     Clock.calibrate()
     try Self.checkUserfaultfd()
-    let media = try Self.openMedia(options.devices)
+    let all = try Self.openMedia(options.devices)
+    guard options.mounts.count <= all.count else {
+      throw .tooManyMounts(options.mounts.count, devices: all.count)
+    }
+    filesystems = try Self.openFilesystems(all, options)
+    let media = Array(all.dropFirst(options.mounts.count))
     let bus: EmulatedBus
     do throws(SysfsError) {
       let numbers = try DeviceNumbers(avoiding: .survey())
@@ -111,6 +124,7 @@ public final class Server: Sendable {
     } catch {
       throw .system(call: "bind", path: socket, error)
     }
+    if !filesystems.isEmpty { try directory.note(mounts: filesystems.map(\.directory)) }
     if let alias = options.socket { try Self.linkSocket(alias, to: socket) }
     self.options = options
     self.logger = logger
@@ -151,6 +165,22 @@ public final class Server: Sendable {
       throw .medium(error)
     }
     return media
+  }
+
+  private static func openFilesystems(
+    _ media: [(medium: any Medium, alignment: PageSize)], _ options: Options
+  ) throws(ServerError) -> [FilesystemMount] {
+    var filesystems: [FilesystemMount] = []
+    do throws(MountError) {
+      for (directory, device) in zip(options.mounts, media) {
+        filesystems.append(
+          try FilesystemMount(device.medium, at: directory, formats: options.formats))
+      }
+    } catch {
+      for filesystem in filesystems { filesystem.stop() }
+      throw .mount(error)
+    }
+    return filesystems
   }
 
   private static func makeDevices(
@@ -214,14 +244,22 @@ public final class Server: Sendable {
     }
   }
 
-  /// Begins to accept workloads and tools.
+  /// Mounts the filesystems, then begins to accept workloads and tools.
   public func start() throws(ServerError) {
+    do throws(MountError) {
+      for filesystem in filesystems { try filesystem.start() }
+    } catch {
+      unmount()
+      removeAlias()
+      throw .mount(error)
+    }
     do throws(Errno) {
       try failures.start()
       try showBadBlocks()
       let thread = try WorkerThread(name: "softdax-accept") { [self] in accept() }
       acceptor.withLock { $0 = thread }
     } catch {
+      unmount()
       removeAlias()
       throw .system(call: "pthread_create", path: "acceptor", error)
     }
@@ -257,9 +295,19 @@ public final class Server: Sendable {
     registry.waitUntilEmpty()
     failures.stop()
     bulletin.end()
+    unmount()
     removeAlias()
     directory.remove()
   }
+
+  private func unmount() {
+    for filesystem in filesystems {
+      if let problem = filesystem.stop() { logger.error("\(problem)") }
+    }
+  }
+
+  /// Where filesystems are mounted, in order.
+  public var mounts: [String] { filesystems.map(\.directory) }
 
   /// Another server may have the name by now: then it is not ours to remove.
   private func removeAlias() {

@@ -1,3 +1,4 @@
+public import FuseMount
 public import Medium
 public import NvdimmBus
 public import SystemPackage
@@ -12,6 +13,8 @@ public enum ServerError: Error {
   case userfaultfd(Errno)
   case userfaultfdFeatures
   case cpu(Int)
+  case mount(MountError)
+  case tooManyMounts(Int, devices: Int)
   case system(call: String, path: String, Errno)
 }
 
@@ -34,6 +37,9 @@ extension ServerError: CustomStringConvertible {
       "this kernel's userfaultfd lacks minor faults on shmem: Linux 5.14 or later is needed; softdax check lists it"
     case .cpu(let cpu):
       "CPU \(cpu) is not one that this process may run on; taskset -p $$ shows which are"
+    case .mount(let error): "\(error)"
+    case .tooManyMounts(let count, let devices):
+      "\(count) filesystems asked for, and \(devices) devices to keep them on; give as many --device"
     case .system(let call, let path, let errno): "\(call) \(path): \(errno)"
     }
   }

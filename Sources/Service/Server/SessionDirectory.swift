@@ -1,3 +1,4 @@
+internal import FuseMount
 internal import LinuxSys
 internal import Synchronization
 internal import SystemPackage
@@ -79,7 +80,11 @@ final class SessionDirectory: Sendable {
     for name in Folder.entries(base) {
       let path = "\(base)/\(name)"
       guard let lock = try? OwnedDescriptor.openExisting(path + "/lock") else { continue }
-      if (try? lock.lockExclusively()) != nil { Folder.remove(path) }
+      guard (try? lock.lockExclusively()) != nil else { continue }
+      for mount in (try? SmallFile.read(path + "/" + mountsName))?.split(separator: "\n") ?? [] {
+        MountPoint.clear(String(mount), ifDeadOf: FilesystemMount.type)
+      }
+      Folder.remove(path)
     }
   }
 
@@ -91,6 +96,18 @@ final class SessionDirectory: Sendable {
       return try OwnedDescriptor.create(file, mode: 0o600).facts()
     } catch {
       throw .system(call: "open", path: file, error)
+    }
+  }
+
+  /// A list of where filesystems are mounted, for who sweeps after this server was killed.
+  private static let mountsName = "mounts"
+
+  func note(mounts: [String]) throws(ServerError) {
+    let file = path + "/" + Self.mountsName
+    do throws(Errno) {
+      try SmallFile.write(Array(mounts.joined(separator: "\n").utf8), to: file, mode: 0o600)
+    } catch {
+      throw .system(call: "write", path: file, error)
     }
   }
 

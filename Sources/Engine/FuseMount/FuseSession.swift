@@ -1,0 +1,220 @@
+#if FuseMount
+  internal import CFuse
+  internal import ExtentFS
+  internal import Glibc
+  internal import LinuxSys
+  internal import Synchronization
+  internal import SystemPackage
+
+  /// A mount of the kernel's, and the threads that answer it. What they answer is `handle`'s.
+  @safe final class FuseSession: @unchecked Sendable {
+    // Safe and Sendable: the mount lives from init to `end`, which waits for every thread that uses it; what the threads share is
+    // behind a lock of its own.
+
+    /// Requests served at once: one that synchronizes a file medium must not hold up the others.
+    private static let threadCount = 4
+
+    private let handle: @Sendable (FuseRequest) -> FuseOutcome
+    private let synchronize: @Sendable () -> Int32
+    private let unremember: @Sendable (UInt64) -> Void
+    private var mount: OpaquePointer?
+    private let threads = Mutex<[WorkerThread]>([])
+    private let stale = Mutex<[UInt64]>([])
+    private let staleCount = EventCount()
+    private let isEnding = Atomic(false)
+
+    /// - Parameters:
+    ///   - handle: Answers one request; on any thread, on several at once.
+    ///   - synchronize: Makes the medium durable; errno or 0.
+    ///   - unremember: The kernel did not get the answer that told it of an inode.
+    /// - Throws: errno, and what libfuse said.
+    init(
+      at directory: String, forAllUsers: Bool,
+      handle: @escaping @Sendable (FuseRequest) -> FuseOutcome,
+      synchronize: @escaping @Sendable () -> Int32,
+      unremember: @escaping @Sendable (UInt64) -> Void
+    ) throws(FuseError) {
+      self.handle = handle
+      self.synchronize = synchronize
+      self.unremember = unremember
+      var error: CInt = 0
+      var message = [CChar](repeating: 0, count: 256)
+      let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+      unsafe mount = unsafe sd_fuse_mount(
+        directory, forAllUsers ? 1 : 0,
+        { context, request, reply in
+          let session = unsafe Unmanaged<FuseSession>.fromOpaque(context!).takeUnretainedValue()
+          unsafe session.serve(request!.pointee, reply!)
+        }, context, &error, &message, message.count)
+      guard unsafe mount != nil else {
+        let text = String(
+          decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        throw FuseError(errno: Errno(rawValue: error), message: text)
+      }
+    }
+
+    /// Begins to answer.
+    func start() throws(Errno) {
+      for number in 0..<Self.threadCount {
+        let thread = try WorkerThread(name: "softdax-fuse\(number)") { [self] in
+          unsafe sd_fuse_serve(mount)
+        }
+        threads.withLock { $0.append(thread) }
+      }
+      let thread = try WorkerThread(name: "softdax-fuse-i") { [self] in invalidate() }
+      threads.withLock { $0.append(thread) }
+    }
+
+    /// Answers what is in hand, unmounts, and waits for the threads. Once.
+    func end() {
+      guard unsafe mount != nil else { return }
+      isEnding.store(true, ordering: .sequentiallyConsistent)
+      unsafe sd_fuse_stop(mount)
+      staleCount.advance()
+      for thread in threads.withLock({ $0 }) { thread.join() }
+      unsafe sd_fuse_unmount(mount)
+      unsafe mount = nil
+    }
+
+    // MARK: Private
+
+    /// Tells the kernel what is not true any more. On a thread of its own: the kernel may wait for requests about the same pages.
+    private func invalidate() {
+      while !isEnding.load(ordering: .sequentiallyConsistent) {
+        let seen = staleCount.current
+        for node in stale.withLock({ nodes in
+          defer { nodes = [] }
+          return nodes
+        }) {
+          _ = unsafe sd_fuse_invalidate(mount, node)
+        }
+        if !isEnding.load(ordering: .sequentiallyConsistent) { staleCount.wait(beyond: seen) }
+      }
+    }
+
+    private func serve(_ raw: sd_fuse_request, _ reply: UnsafeMutableRawPointer) {
+      guard let request = FuseRequest(raw) else {
+        _ = unsafe sd_fuse_reply_error(reply, ENOSYS)
+        return
+      }
+      var outcome = handle(request)
+      while outcome.waits, !isEnding.load(ordering: .sequentiallyConsistent) {
+        Pause.milliseconds(1)
+        outcome = handle(request)
+      }
+      if outcome.isDurable {
+        let error = synchronize()
+        if error != 0 { outcome.reply = .error(error) }
+      }
+      unsafe send(outcome.reply, request, reply)
+      if let node = outcome.stale {
+        stale.withLock { $0.append(node) }
+        staleCount.advance()
+      }
+    }
+
+    private func send(
+      _ answer: FuseReply, _ request: FuseRequest, _ reply: UnsafeMutableRawPointer
+    ) {
+      switch answer {
+      case .error(let error): _ = unsafe sd_fuse_reply_error(reply, error)
+      case .nothing: unsafe sd_fuse_reply_nothing(reply)
+      case .entry(let status):
+        var attributes = sd_fuse_attributes(status)
+        if unsafe sd_fuse_reply_entry(reply, &attributes) < 0 { unremember(status.number) }
+      case .created(let status):
+        var attributes = sd_fuse_attributes(status)
+        if unsafe sd_fuse_reply_created(reply, &attributes, request.openFlags) < 0 {
+          unremember(status.number)
+        }
+      case .attributes(let status):
+        var attributes = sd_fuse_attributes(status)
+        attributes.node = request.node
+        _ = unsafe sd_fuse_reply_attributes(reply, &attributes)
+      case .opened: _ = unsafe sd_fuse_reply_opened(reply, request.openFlags)
+      case .bytes(let bytes):
+        _ = unsafe bytes.withUnsafeBytes {
+          unsafe sd_fuse_reply_bytes(reply, $0.baseAddress, $0.count)
+        }
+      case .text(let bytes):
+        _ = unsafe (bytes + [0]).withUnsafeBytes {
+          unsafe sd_fuse_reply_text(reply, $0.bindMemory(to: CChar.self).baseAddress)
+        }
+      case .count(let count): _ = unsafe sd_fuse_reply_count(reply, count)
+      case .room(let count): _ = unsafe sd_fuse_reply_room(reply, count)
+      case .offset(let offset): _ = unsafe sd_fuse_reply_offset(reply, offset)
+      case .space(let status):
+        var space = sd_fuse_space(
+          blocks: status.blocks, free_blocks: status.freeBlocks, inodes: status.inodes,
+          free_inodes: status.freeInodes)
+        _ = unsafe sd_fuse_reply_space(reply, &space)
+      case .control(let bytes):
+        _ = unsafe bytes.withUnsafeBytes {
+          unsafe sd_fuse_reply_ioctl(reply, $0.baseAddress, $0.count)
+        }
+      }
+    }
+  }
+
+  extension FuseRequest {
+    /// Total: every field is copied, an operation that nobody knows is nil.
+    @safe fileprivate init?(_ raw: sd_fuse_request) {
+      guard let operation = Operation(rawValue: unsafe raw.operation) else { return nil }
+      self.init(operation, node: unsafe raw.node)
+      unsafe user = raw.user
+      unsafe group = raw.group
+      unsafe openFlags = raw.open_flags
+      unsafe other = raw.other
+      unsafe offset = raw.offset
+      unsafe otherOffset = raw.other_offset
+      unsafe length = raw.length
+      unsafe mode = raw.mode
+      unsafe device = raw.device
+      unsafe flags = raw.flags
+      unsafe changes = Changes(rawValue: raw.set)
+      unsafe newUser = raw.new_user
+      unsafe newGroup = raw.new_group
+      unsafe accessed = Timestamp(
+        seconds: raw.accessed.seconds, nanoseconds: raw.accessed.nanoseconds)
+      unsafe modified = Timestamp(
+        seconds: raw.modified.seconds, nanoseconds: raw.modified.nanoseconds)
+      if let text = unsafe raw.name {
+        unsafe name = FileName(
+          bytes: Array(UnsafeRawBufferPointer(start: text, count: strlen(text))))
+      }
+      if let text = unsafe raw.other_name {
+        unsafe otherName = FileName(
+          bytes: Array(UnsafeRawBufferPointer(start: text, count: strlen(text))))
+      }
+      if let bytes = unsafe raw.data {
+        unsafe data = Array(UnsafeRawBufferPointer(start: bytes, count: raw.data_length))
+      }
+    }
+  }
+
+  extension sd_fuse_attributes {
+    fileprivate init(_ status: NodeStatus) {
+      self.init()
+      let attributes = status.attributes
+      node = status.number
+      inode = status.number
+      size = status.size
+      blocks = status.blocks * 8
+      mode = status.kind.mode | UInt32(attributes.mode)
+      links = UInt32(clamping: status.links)
+      user = attributes.user
+      group = attributes.group
+      device = attributes.device
+      accessed = sd_fuse_time(attributes.accessed)
+      modified = sd_fuse_time(attributes.modified)
+      changed = sd_fuse_time(attributes.changed)
+      may_be_kept = status.kind == .file ? 0 : 1
+    }
+  }
+
+  extension sd_fuse_time {
+    fileprivate init(_ time: Timestamp) {
+      self.init(seconds: time.seconds, nanoseconds: time.nanoseconds)
+    }
+  }
+#endif

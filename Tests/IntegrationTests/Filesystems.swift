@@ -1,0 +1,206 @@
+import LinuxSys
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Whether this process may mount: root with /dev/fuse.
+let canMount: Bool =
+  ThisProcess.effectiveUser == 0 && (try? OwnedDescriptor.openExisting("/dev/fuse")) != nil
+
+/// A directory to mount on and a file for a medium.
+final class Ground: Sendable {
+  let scratch: Scratch
+  var mount: String { scratch.path + "/mnt" }
+  var image: String { scratch.path + "/image" }
+
+  init() throws {
+    scratch = try Scratch(in: "/var/tmp")
+    try Folder.make(mount, mode: 0o755)
+  }
+
+  deinit { MountPoint.clear(mount, ifDeadOf: "fuse.softdax") }
+
+  var isMounted: Bool { MountPoint.type(of: mount) != nil }
+
+  /// `softdax run --fs` with this medium, made if it is not there.
+  func run(
+    _ script: String, _ options: [String] = [], size: String? = "64m", seconds: Double = 120
+  ) throws -> Program.Output {
+    try Softdax.run(
+      ["--fs", mount, "--medium", image] + (size.map { ["--size", $0] } ?? []) + options,
+      ["bash", "-c", "set -e; cd \(mount); \(script)"], seconds: seconds)
+  }
+
+  func serve(_ options: [String] = []) throws -> Service {
+    try Service(["--fs", mount, "--medium", image, "--size", "64m"] + options)
+  }
+}
+
+@Suite(.serialized, .enabled(if: canMount, "mounting needs root and /dev/fuse"))
+struct `A mounted filesystem` {
+  /// Catches bytes that change on their way through the kernel, calls that programs need, and a medium that forgets.
+  @Test func `cp, tar, git and python find what they wrote, after a remount too`() throws {
+    let ground = try Ground()
+    let write = try ground.run(
+      """
+      mkdir src && for i in 1 2 3 4 5 6 7 8; do head -c $((i * 70001)) /dev/urandom > src/$i; done
+      ln -s 1 src/link; ln src/2 src/hard; mkfifo src/pipe; chmod 4750 src/3
+      cp -a src copy && diff -r --no-dereference -x pipe src copy
+      tar -cf t.tar src && mkdir out && tar -C out -xf t.tar && diff -r --no-dereference -x pipe src out/src
+      [ $(stat -c %a out/src/3) = 4750 ] && [ $(stat -c %h src/hard) = 2 ]
+      git init -q repo && cd repo && cp ../src/[1-8] . && git add . && git -c user.name=n -c user.email=e commit -qm m
+      cd .. && git clone -q repo clone && diff -r -x .git repo clone && git -C clone fsck
+      (cd src && find . -type f | sort | xargs sha256sum) > sums
+      """)
+    #expect(write.status == 0, "\(write.all)")
+    #expect(!ground.isMounted)
+    let read = try ground.run(
+      """
+      (cd src && sha256sum -c --quiet ../sums) && git -C clone fsck && tar -df t.tar
+      rm -rf src copy out repo clone t.tar sums && [ -z "$(ls -A)" ]
+      """, size: nil)
+    #expect(read.status == 0, "\(read.all)")
+  }
+
+  /// Catches a mapping that does not see writes, or the other way round: SQLite's log in WAL mode is a shared mapping.
+  @Test func `SQLite keeps its promises, with a rollback journal and with a shared log`() throws {
+    let ground = try Ground()
+    let script = """
+      import sqlite3
+      for mode in ("delete", "wal"):
+          db = sqlite3.connect(mode + ".db")
+          assert db.execute("pragma journal_mode=" + mode).fetchone() == (mode,)
+          db.execute("create table t(a integer primary key, b)")
+          for i in range(40):
+              db.execute("insert into t(b) values(?)", ("x" * i * 50,)); db.commit()
+          other = sqlite3.connect(mode + ".db")
+          assert other.execute("select count(*), sum(length(b)) from t").fetchone() == (40, 39000)
+          assert other.execute("pragma integrity_check").fetchone() == ("ok",)
+      """
+    let output = try ground.run("python3 - <<'END'\n\(script)\nEND")
+    #expect(output.status == 0, "\(output.all)")
+  }
+
+  /// Catches a clone that takes room, shares what it should not, or is none; and lists of extents that are wrong.
+  @Test func `cp --reflink shares blocks, and filefrag says so`() throws {
+    let ground = try Ground()
+    let output = try ground.run(
+      """
+      head -c 20000001 /dev/urandom > a; used=$(df --output=used -k . | tail -1)
+      cp --reflink=always a b; cmp a b
+      [ $(($(df --output=used -k . | tail -1) - used)) -lt 1000 ]
+      filefrag -v b | grep -q shared
+      printf x | dd of=b bs=1 seek=5000000 conv=notrunc status=none
+      [ "$(cmp -l a b | wc -l)" -le 1 ]; filefrag -v b | grep -qv shared
+      sum=$(sha256sum < a); rm b; [ "$(sha256sum < a)" = "$sum" ]; ! filefrag -v a | grep -q shared
+      ! cp --reflink=always a /dev/shm/softdax-never 2>/dev/null; rm -f /dev/shm/softdax-never
+      """)
+    #expect(output.status == 0, "\(output.all)")
+  }
+
+  /// Catches a call that does something else than what arrays in memory do: reads, writes, clones, holes, mappings, truncation.
+  @Test(arguments: [11, 12]) func `random calls do what they do in memory`(seed: Int) throws {
+    let ground = try Ground()
+    let output = try ground.run(
+      "\(Project.program("fsx")) . \(seed) 600 clone; sha256sum fsx-0 fsx-1 > sums; sync")
+    #expect(output.status == 0, "\(output.all)")
+    let after = try ground.run("sha256sum -c --quiet sums", size: nil)
+    #expect(after.status == 0, "\(after.all)")
+    #expect(try Softdax.tool(["fsck", ground.image]).status == 0)
+  }
+
+  /// Catches a change that is lost, or half there, when the server is killed: the program goes on with the next server.
+  @Test func `a killed server loses nothing that was answered`() throws {
+    let ground = try Ground()
+    var service = try ground.serve(["--format"])
+    let library = Project.root + "/build/lib/softdax/libsoftdax-preload.so"
+    let fsx = try Program(
+      [Project.program("fsx"), ground.mount, "77", "1500", "clone"],
+      environment: ["LD_PRELOAD=\(library)"], holdsInput: true)
+    for turn in 1...8 {
+      try #require(fsx.waitForOutput("at \(turn * 100)\n"), "\(fsx.printed)")
+      Pause.milliseconds(UInt32(turn * 7))
+      service.program.send(signal: 9)
+      _ = try service.program.wait()
+      try #require(eventually { fsx.printed.components("gone") == turn }, "\(fsx.printed)")
+      // The mount of the dead server is in the way of nobody.
+      service = try ground.serve()
+      try fsx.sendLine()
+    }
+    let ending = try fsx.wait(seconds: 120)
+    #expect(ending.status == 0 && ending.out.contains("gone 8 times"), "\(ending.all)")
+    #expect(try service.stop().status == 0)
+    #expect(!ground.isMounted)
+    #expect(try Softdax.tool(["fsck", ground.image]).status == 0)
+  }
+
+  /// Catches a medium with somebody's bytes that is erased without a word, and one that is broken and served.
+  @Test func `a foreign or damaged medium is refused, fsck repairs, --format erases`() throws {
+    let ground = try Ground()
+    #expect(
+      try Program.run(["sh", "-c", "yes precious | head -c 16777216 > \(ground.image)"]).status == 0
+    )
+    let foreign = try ground.run("true", size: nil)
+    #expect(foreign.status == 125 && foreign.err.contains("--format"), "\(foreign.all)")
+    #expect(try ground.run("echo kept > f", ["--format"], size: nil).status == 0)
+    #expect(try Softdax.tool(["fsck", ground.image]).status == 0)
+    let damage = "printf Z | dd of=\(ground.image) bs=1 seek=20 conv=notrunc status=none"
+    #expect(try Program.run(["sh", "-c", damage]).status == 0)
+    let damaged = try ground.run("true", size: nil)
+    #expect(damaged.status == 125 && damaged.err.contains("softdax fsck"), "\(damaged.all)")
+    let look = try Softdax.tool(["fsck", "-n", ground.image])
+    #expect(look.status == 4 && look.out.contains("superblock"), "\(look.all)")
+    #expect(try Softdax.tool(["fsck", ground.image]).status == 1)
+    #expect(try Softdax.tool(["fsck", ground.image]).status == 0)
+    #expect(try ground.run("[ $(cat f) = kept ]", size: nil).status == 0)
+    #expect(try Program.run(["truncate", "-s", "14M", ground.image]).status == 0)
+    let short = try ground.run("true", size: nil)
+    #expect(short.status == 125 && short.err.contains("end is missing"), "\(short.all)")
+    #expect(try Softdax.tool(["fsck", ground.image]).status == 4)
+  }
+
+  /// Catches errors that hang, crash, or say the wrong thing, through the kernel.
+  @Test func `a full medium, a long name and a refused call are errors, and nothing is lost`()
+    throws
+  {
+    let ground = try Ground()
+    let output = try ground.run(
+      """
+      echo kept > kept
+      ! head -c 80000000 /dev/zero 2>/dev/null > big 2>err
+      [ $(cat kept) = kept ]; rm big; head -c 30000000 /dev/urandom > again
+      ! touch $(printf 'x%.0s' $(seq 256)) 2>/dev/null; touch $(printf 'x%.0s' $(seq 255))
+      fallocate -p -o 0 -l 4096 again; ! fallocate -c -o 0 -l 4096 again 2> err; grep -qi "not supported" err
+      ! mkdir nowhere/x 2>/dev/null; ! rmdir / 2>/dev/null
+      python3 -c 'import os; os.setxattr("kept", "user.a", b"1"); assert os.listxattr("kept") == ["user.a"]'
+      """)
+    #expect(output.status == 0, "\(output.all)")
+    let none = try Softdax.run(["--fs", ground.mount + "/none"], ["true"])
+    #expect(none.status == 125 && none.err.contains("mkdir"), "\(none.all)")
+  }
+
+  /// Catches a mount that stays behind.
+  @Test func `nothing is left after a run that was killed and another`() throws {
+    let ground = try Ground()
+    let run = try Program(
+      [Project.softdax, "run", "--fs", ground.mount, "--", "sleep", "30"])
+    try #require(eventually { ground.isMounted })
+    let children = try? SmallFile.read("/proc/\(run.identifier)/task/\(run.identifier)/children")
+    run.send(signal: 9)
+    _ = try run.wait()
+    let next = try Softdax.run(["--fs", ground.mount], ["ls", ground.mount])
+    #expect(next.status == 0, "\(next.all)")
+    #expect(!ground.isMounted)
+    for child in (children ?? "").split(separator: " ") {
+      _ = try Program.run(["kill", "-9", String(child)])
+    }
+  }
+
+  private func eventually(_ condition: () -> Bool) -> Bool {
+    for _ in 0..<400 {
+      if condition() { return true }
+      Pause.milliseconds(25)
+    }
+    return false
+  }
+}
