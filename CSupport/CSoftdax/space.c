@@ -62,7 +62,7 @@ int sd_space_map(int fd, const struct sd_space_record *after, uint64_t low, uint
 	return result;
 }
 
-int sd_file_map(int fd, uint64_t start, uint64_t length, struct sd_space_record *records, int capacity)
+int sd_file_extents(int fd, uint64_t start, uint64_t length, struct sd_space_record *records, int capacity)
 {
 	size_t extents = (size_t)capacity * sizeof(struct fiemap_extent);
 	struct fiemap *map = calloc(1, sizeof *map + extents);

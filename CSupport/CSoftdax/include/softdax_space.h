@@ -29,7 +29,7 @@ struct sd_space_record { /* bytes */
 int sd_space_map(int fd, const struct sd_space_record *after, uint64_t low, uint64_t high,
 		 struct sd_space_record *records, int capacity);
 /* Extents of a file that overlap [start, start + length); owner and device are 0. */
-int sd_file_map(int fd, uint64_t start, uint64_t length, struct sd_space_record *records, int capacity);
+int sd_file_extents(int fd, uint64_t start, uint64_t length, struct sd_space_record *records, int capacity);
 
 /* Files below a directory, on its filesystem only; links are not followed, what cannot be read is passed over. */
 struct sd_walk;

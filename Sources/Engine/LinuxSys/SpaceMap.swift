@@ -91,7 +91,7 @@ public enum SpaceMap {
     while start < bytes.upperBound {
       let length = bytes.upperBound - start
       let some = try unsafe batch { records, capacity in
-        unsafe sd_file_map(file.raw, start, length, records, capacity)
+        unsafe sd_file_extents(file.raw, start, length, records, capacity)
       }
       found += some
       guard some.count == batch, let last = some.last else { break }
