@@ -140,9 +140,11 @@ def _watch(qemu, folder, limit, stall):
         sizes = [f.stat().st_size if f.exists() else 0 for f in files]
         if sizes != seen:
             seen, last = sizes, now
-        if now - begin > limit or now - last > stall:
+        # A kernel that boots says little.
+        patience = stall if any(sizes) else 2 * stall
+        if now - begin > limit or now - last > patience:
             qemu.kill()
-            return f'no sign of life for {stall} s' if now - last > stall else f'not done after {limit} s'
+            return f'no sign of life for {patience} s' if now - last > patience else f'not done after {limit} s'
 
 
 def _read(result, folder):

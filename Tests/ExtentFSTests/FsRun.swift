@@ -77,6 +77,7 @@ struct FsRun {
       let written = try fs.write(
         naive.inode, at: UInt64(at) * Self.unit, fill: value, count: count * 1024)
       if written != count * 1024 { return "wrote \(written)" }
+      letGo(naive.inode, at..<at + count)
       naive.grow(at + count)
       for unit in at..<at + count { naive.units[unit] = value }
       files[file] = naive
@@ -85,6 +86,7 @@ struct FsRun {
       guard let naive = files[file] else { return nil }
       switch try fs.truncate(naive.inode, to: UInt64(to) * Self.unit) {
       case .done:
+        letGo(naive.inode, to..<to + 1)
         files[file]!.units = Array(naive.units.prefix(to))
         files[file]!.grow(to)
         dropCopies(file, from: (to + 3) / 4)
@@ -92,7 +94,10 @@ struct FsRun {
       }
       return check(file)
     case .allocate(let file, let mode, let at, let count, let keepsSize):
-      return try allocate(file, mode, at..<at + count, keepsSize)
+      let naive = files[file]
+      let difference = try allocate(file, mode, at..<at + count, keepsSize)
+      if let naive { letGo(naive.inode, at..<at + count) }
+      return difference
     case .clone(let from, let page, let count, let to, let at):
       return try clone(from, page, count, to, at)
     case .sync(let file):
@@ -226,6 +231,13 @@ struct FsRun {
     }
     processes[process] = user
     return nil
+  }
+
+  /// 6.1 leaves windows with the old blocks of a copy-on-write by the filesystem (FT-30); the reference knows no old blocks.
+  private func letGo(_ inode: UInt64, _ units: Range<Int>) {
+    guard fs.kernel == .v6_1 else { return }
+    let pages = UInt64(units.lowerBound / 4)..<UInt64((units.upperBound + 3) / 4)
+    fs.mapping(of: inode)?.forget(pages, evenDirty: true)
   }
 
   // MARK: Judging
