@@ -100,6 +100,7 @@ void actor_serve(int actor)
 	this_actor = actor;
 	records[actor].process = getpid();
 	prctl(PR_SET_NAME, name); /* it stands in the kernel's messages */
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* its parent is the coordinator, whoever forked it */
 	for (;;) {
 		char line[LINE], text[ANSWER] = "", *words[WORDS], *rest;
 		struct call call = {.words = words, .answer = text};

@@ -95,6 +95,27 @@ static void actor_step(struct text *row, const char *line)
 	put(row, "}");
 }
 
+/* What `#=` lines say in the place of the shell line that follows them. */
+static char administration[4][LINE];
+static int administrations;
+
+/* Runs a shell line, or does what stands for it. */
+static int own_shell(const char *command, char *output, size_t size)
+{
+	int count = administrations, error = 0;
+
+	if (!count)
+		return shell(command, output, size);
+	administrations = 0;
+	output[0] = 0;
+	for (int i = 0; i < count && !error; i++) {
+		error = machine->administer(administration[i]);
+		if (error)
+			snprintf(output, size, "%s: %s", administration[i], error_name(error));
+	}
+	return error ? 1 : 0;
+}
+
 /* `proc`, `setvar`, `sleep` and a `setup` that succeeds do not show in the row. */
 static void own_step(struct text *row, const char *line)
 {
@@ -112,12 +133,12 @@ static void own_step(struct text *row, const char *line)
 
 		at = 0;
 		sscanf(arguments, "%63s %n", name, &at);
-		shell(arguments + at, output, 500);
+		own_shell(arguments + at, output, 500);
 		variable_set(name, output);
 	} else if (!strcmp(operation, "sleep")) {
 		usleep((useconds_t)number(arguments) * 1000);
 	} else if (!strcmp(operation, "setup")) {
-		int status = shell(arguments, output, sizeof output);
+		int status = own_shell(arguments, output, sizeof output);
 
 		if (status) {
 			put_step(row, line);
@@ -125,6 +146,13 @@ static void own_step(struct text *row, const char *line)
 			put_string(row, output);
 			put(row, "}");
 		}
+	} else if (!strcmp(operation, "sh")) {
+		int status = own_shell(arguments, output, sizeof output);
+
+		put_step(row, line);
+		put(row, ",\"rc\":%d,\"output\":", status);
+		put_string(row, output);
+		put(row, "}");
 	} else {
 		put_step(row, line);
 		coordinator_step(row, operation, arguments);
@@ -177,6 +205,7 @@ void scenario_run(const char *path, bool progress)
 {
 	char raw[2 * LINE], line[4 * LINE];
 	struct text row = {0};
+	const char *stopped = NULL;
 	FILE *file = fopen(path, "r");
 	int log;
 
@@ -185,12 +214,18 @@ void scenario_run(const char *path, bool progress)
 		return;
 	}
 	variables_clear();
+	administrations = 0;
 	peers_begin();
 	log = machine->open_log();
 	put_name(&row, path);
 	put(&row, ",\"steps\":[");
 	while (fgets(raw, sizeof raw, file)) {
+		size_t before = row.count;
+
 		raw[strcspn(raw, "\n")] = 0;
+		if (machine->administer && !strncmp(raw, "#= ", 3) &&
+		    administrations < (int)(sizeof administration / sizeof *administration))
+			snprintf(administration[administrations++], LINE, "%.*s", LINE - 1, raw + 3);
 		if (!raw[0] || raw[0] == '#' || raw[1] != ' ')
 			continue;
 		variables_expand(raw, line, sizeof line);
@@ -202,12 +237,24 @@ void scenario_run(const char *path, bool progress)
 			own_step(&row, line);
 		else
 			actor_step(&row, line);
+		stopped = machine->stopped ? machine->stopped() : NULL;
+		if (stopped) {
+			/* The step that stopped the machine shows nothing. */
+			row.count = before;
+			break;
+		}
 	}
 	fclose(file);
 	put(&row, "],\"dmesg\":[");
-	usleep(20000);
+	if (log >= 0)
+		usleep(20000);
 	put_log(&row, log);
-	put(&row, "]}\n");
+	put(&row, "]");
+	if (stopped) {
+		put(&row, ",\"stopped\":");
+		put_string(&row, stopped);
+	}
+	put(&row, "}\n");
 	if (log >= 0)
 		close(log);
 	peers_end();

@@ -2,12 +2,9 @@
 /* The backend of a real kernel that may be harmed: a guest.  Root, debugfs mounted, the monitor's port for machine checks. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -35,25 +32,12 @@ static bool word_at(const char *path, uint64_t index, uint64_t *word)
 	return all;
 }
 
-/* One write: the kernel takes each as a request. */
-static int write_text(const char *path, const char *text)
-{
-	int file = open(path, O_WRONLY), error = 0;
-
-	if (file < 0)
-		return errno;
-	if (write(file, text, strlen(text)) < 0)
-		error = errno;
-	close(file);
-	return error;
-}
-
 static int write_number(const char *path, uint64_t value)
 {
 	char text[32];
 
 	snprintf(text, sizeof text, "0x%llx", (unsigned long long)value);
-	return write_text(path, text);
+	return sysfs_write(path, text);
 }
 
 /* Documentation/admin-guide/mm/pagemap.rst */
@@ -89,6 +73,12 @@ static int fail(uint64_t physical)
 	return write_number("/sys/kernel/debug/hwpoison/corrupt-pfn", physical / 4096);
 }
 
+static int fail_own(uintptr_t address, uint64_t physical)
+{
+	(void)address;
+	return fail(physical);
+}
+
 static int unpoison(uint64_t physical)
 {
 	return write_number("/sys/kernel/debug/hwpoison/unpoison-pfn", physical / 4096);
@@ -97,15 +87,6 @@ static int unpoison(uint64_t physical)
 static int soft_offline(uint64_t physical)
 {
 	return write_number("/sys/devices/system/memory/soft_offline_page", physical);
-}
-
-static pid_t fork_sibling(void)
-{
-	long child;
-
-	fflush(NULL);
-	child = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
-	return child < 0 ? -errno : (pid_t)child;
 }
 
 /*
@@ -119,34 +100,9 @@ static int machine_check(uint64_t physical, bool consumed)
 
 	snprintf(command, sizeof command, "mce 0 9 0x%s 0x%d 0x%llx 0x8c\n",
 		 consumed ? "bd80000000000134" : "bd000000000000c0", consumed ? 7 : 5, (unsigned long long)physical);
-	error = write_text("/dev/virtio-ports/hmp", command);
-	usleep(300000);
+	error = sysfs_write("/dev/virtio-ports/hmp", command);
+	usleep(600000); /* the monitor, the check, the work that the kernel puts off */
 	return error;
-}
-
-static int number_in(const char *path, uint64_t *value)
-{
-	char text[64] = "";
-	int file = open(path, O_RDONLY);
-	ssize_t count;
-
-	if (file < 0)
-		return errno;
-	count = read(file, text, sizeof text - 1);
-	close(file);
-	if (count <= 0)
-		return EIO;
-	*value = strtoull(text, NULL, 0);
-	return 0;
-}
-
-static int locate_device(enum device_kind kind, const char *name, uint64_t *physical)
-{
-	char path[640];
-
-	snprintf(path, sizeof path, kind == BLOCK_DEVICE ? "/sys/block/%s/device/resource" : "/sys/bus/dax/devices/%s/resource",
-		 name);
-	return number_in(path, physical);
 }
 
 static int locate_file(const char *path, uint64_t offset, uint64_t *physical)
@@ -162,16 +118,9 @@ static int locate_file(const char *path, uint64_t offset, uint64_t *physical)
 		 minor(status.st_dev));
 	error = extents_find(path, offset, &on_device);
 	if (!error)
-		error = number_in(resource, &base);
+		error = sysfs_number(resource, &base);
 	*physical = base + on_device;
 	return error;
-}
-
-static void bad_blocks(char *text, size_t size)
-{
-	shell("cd /sys; for f in bus/nd/devices/region*/badblocks block/pmem*/badblocks bus/nd/devices/dax*/badblocks; do "
-	      "[ -s $f ] && c=$(cat $f) && [ -n \"$c\" ] && echo $f: $c; done; true",
-	      text, size);
 }
 
 static int open_log(void)
@@ -184,17 +133,14 @@ static int open_log(void)
 }
 
 const struct backend kernel_backend = {
-	.name = "kernel",
 	.release = release,
 	.page = page,
+	.fail_own = fail_own,
 	.fail = fail,
-	.fork_sibling = fork_sibling,
 	.frame = frame,
 	.unpoison = unpoison,
 	.soft_offline = soft_offline,
 	.machine_check = machine_check,
 	.locate_file = locate_file,
-	.locate_device = locate_device,
-	.bad_blocks = bad_blocks,
 	.open_log = open_log,
 };

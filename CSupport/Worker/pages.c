@@ -10,13 +10,14 @@
 static const unsigned long long unknown = ~0ull;
 
 /* The page at "NAME OFFSET"; false after answering that there is no such mapping. */
-static bool asked(struct call *call, struct page_state *page)
+static bool asked(struct call *call, uintptr_t *address, struct page_state *page)
 {
 	struct window *window = window_asked(call, call->words[1]);
 
 	if (!window)
 		return false;
-	*page = machine->page(window->base + (uintptr_t)number(call->words[2]));
+	*address = window->base + (uintptr_t)number(call->words[2]);
+	*page = machine->page(*address);
 	return true;
 }
 
@@ -24,13 +25,14 @@ static void fail_page(struct call *call)
 {
 	struct page_state page;
 	unsigned long long frame;
+	uintptr_t address;
 	int error;
 
-	if (!asked(call, &page))
+	if (!asked(call, &address, &page))
 		return;
 	/* Frame 0, which an absent page seems to have, is the kernel's: EBUSY the first time, and another answer later. */
 	frame = page.frame;
-	error = page.present ? machine->fail(page.frame * 4096) : EBUSY;
+	error = page.present ? machine->fail_own(address, page.frame * 4096) : EBUSY;
 	if (error)
 		answer(call, "\"err\":\"%s\",\"_pfn\":\"0x%llx\"", error_name(error), frame);
 	else
@@ -41,8 +43,9 @@ static void show_page(struct call *call)
 {
 	struct page_state page;
 	struct frame_state frame;
+	uintptr_t address;
 
-	if (!asked(call, &page))
+	if (!asked(call, &address, &page))
 		return;
 	if (!page.present) {
 		answer(call, "\"present\":false,\"swap\":%d", page.swapped);
@@ -59,8 +62,9 @@ static void show_page(struct call *call)
 static void show_frame(struct call *call)
 {
 	struct page_state page;
+	uintptr_t address;
 
-	if (asked(call, &page))
+	if (asked(call, &address, &page))
 		answer(call, "\"_pfn\":\"0x%llx\"", page.present ? (unsigned long long)page.frame : 0);
 }
 

@@ -130,10 +130,10 @@ static bool sleeps(pid_t process)
 
 void peers_settle(void)
 {
-	for (int waited = 0; waited < 500; waited += 10) {
+	for (int waited = 0; waited < 500; waited += 2) {
 		bool all = true;
 
-		usleep(10000);
+		usleep(2000);
 		peers_reap();
 		for (int i = 0; i < ACTORS; i++)
 			all &= !peers[i].alive || sleeps(records[i].process);

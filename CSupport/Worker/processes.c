@@ -2,8 +2,11 @@
 /* Operations of actors on themselves: policy, signal handling, children, threads, the end. */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "worker.h"
@@ -67,6 +70,16 @@ static int letter(const char *word)
 	return word[0] >= 'A' && word[0] < 'A' + ACTORS ? word[0] - 'A' : -1;
 }
 
+/* A child of the coordinator, which shares nothing with the caller: 0 in the child, its id in the caller, or -errno. */
+static pid_t fork_sibling(void)
+{
+	long child;
+
+	fflush(NULL);
+	child = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+	return child < 0 ? -errno : (pid_t)child;
+}
+
 static void fork_actor(struct call *call)
 {
 	int actor = letter(call->words[1]);
@@ -76,7 +89,7 @@ static void fork_actor(struct call *call)
 		answer_error(call, EINVAL);
 		return;
 	}
-	child = machine->fork_sibling();
+	child = fork_sibling();
 	if (child == 0)
 		actor_serve(actor);
 	if (child < 0)

@@ -26,15 +26,6 @@ static void step_note(struct text *row, const char *arguments)
 	(void)arguments;
 }
 
-static void step_shell(struct text *row, const char *arguments)
-{
-	char output[3000];
-	int status = shell(arguments, output, sizeof output);
-
-	put(row, ",\"rc\":%d,\"output\":", status);
-	put_string(row, output);
-}
-
 /* The physical address of a target, told in the row; false after telling that there is none. */
 static bool aimed(struct text *row, const char *text, uint64_t *physical)
 {
@@ -100,7 +91,6 @@ static void machine_check(struct text *row, const char *arguments, bool consumed
 		put(row, ",\"err\":\"machine check: %s\"", error_name(error));
 	else
 		put(row, ",\"ok\":true");
-	usleep(300000);
 }
 
 static void step_machine_check(struct text *row, const char *arguments)
@@ -193,7 +183,7 @@ static void step_bad_blocks(struct text *row, const char *arguments)
 	char text[2000];
 
 	(void)arguments;
-	machine->bad_blocks(text, sizeof text);
+	sysfs_bad_blocks(text, sizeof text);
 	put(row, ",\"badblocks\":");
 	put_string(row, text);
 }
@@ -244,6 +234,21 @@ static void step_sync(struct text *row, const char *arguments)
 	put(row, "}");
 }
 
+/* What a real machine is told with a shell, in the words of `#=` lines; false where it is told so. */
+static bool administer(struct text *row, const char *operation, const char *arguments)
+{
+	char whole[2 * LINE];
+	int error;
+
+	if (!machine->administer)
+		return false;
+	snprintf(whole, sizeof whole, "%s %s", operation, arguments);
+	error = machine->administer(whole);
+	put(row, ",\"rc\":%d,\"output\":", error ? 1 : 0);
+	put_string(row, error ? error_name(error) : "");
+	return true;
+}
+
 void coordinator_step(struct text *row, const char *operation, const char *arguments)
 {
 	static const struct {
@@ -251,7 +256,6 @@ void coordinator_step(struct text *row, const char *operation, const char *argum
 		void (*run)(struct text *row, const char *arguments);
 	} steps[] = {
 		{"note", step_note},
-		{"sh", step_shell},
 		{"save", step_save},
 		{"hwp", step_fail},
 		{"unpoison", step_unpoison},
@@ -274,5 +278,6 @@ void coordinator_step(struct text *row, const char *operation, const char *argum
 			return;
 		}
 	}
-	put(row, ",\"err\":\"unknown op\"");
+	if (!administer(row, operation, arguments))
+		put(row, ",\"err\":\"unknown op\"");
 }

@@ -43,9 +43,9 @@ int target(const char *text, uint64_t *physical)
 	if (begins(where, "file:"))
 		return machine->locate_file(where + 5, offset, physical);
 	if (begins(where, "bdev:"))
-		error = machine->locate_device(BLOCK_DEVICE, where + 5, physical);
+		error = sysfs_device(BLOCK_DEVICE, where + 5, physical);
 	else if (begins(where, "dax:"))
-		error = machine->locate_device(DAX_DEVICE, where + 4, physical);
+		error = sysfs_device(DAX_DEVICE, where + 4, physical);
 	else if (begins(where, "var:"))
 		*physical = strtoull(variable(where + 4), NULL, 0);
 	else if (begins(where, "phys:"))

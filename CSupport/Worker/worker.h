@@ -158,6 +158,17 @@ int shell(const char *command, char *output, size_t size);
 /* A step of the coordinator: adds members to the step's object. */
 void coordinator_step(struct text *row, const char *operation, const char *arguments);
 
+/* ---- sysfs.c: one read, one write, as the kernel takes each as a request; 0 or an errno */
+
+enum device_kind { BLOCK_DEVICE, DAX_DEVICE };
+
+int sysfs_number(const char *path, uint64_t *value);
+int sysfs_write(const char *path, const char *text);
+/* Where a device's data begins, in bytes. */
+int sysfs_device(enum device_kind kind, const char *name, uint64_t *physical);
+/* "FILE: FIRST COUNT" a line, sectors of 512 bytes. */
+void sysfs_bad_blocks(char *text, size_t size);
+
 /* ---- coordinator.c */
 
 /* Runs a file and prints its row; with `progress` each step before it is done. */

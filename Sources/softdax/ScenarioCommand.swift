@@ -6,7 +6,7 @@ internal import Scenario
 struct ScenarioCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "scenario",
-    abstract: "Run scenarios of poison, mappings and files in the model.",
+    abstract: "Run scenarios of poison, mappings and files, in the model or with processes.",
     subcommands: [RunScenario.self, ExplainScenario.self])
 }
 
@@ -37,17 +37,28 @@ struct RunScenario: ParsableCommand {
     abstract: "Print what each scenario shows, a JSON object a line.",
     discussion: """
       The rows are those of Tests/ScenarioData/truth.jsonl, which real kernels showed; compare.py there judges one by the other.
+      With --live real processes do what the scenario says, on a machine of its own for each; a row of one that this host cannot
+      carry out says why in "skipped".
 
       Example: softdax scenario run --kernel 6.12 Tests/ScenarioData/scenarios/devdax-*.scn > rows.jsonl
       """)
 
   @OptionGroup var option: KernelOption
 
+  @Flag(help: "With real processes and mappings instead of simulated ones.")
+  var live = false
+
   @Argument(help: ArgumentHelp("Scenarios, one each.", valueName: "file"))
   var files: [String]
 
   func run() throws {
     let kernel = try option.behavior()
+    if live {
+      var machine = try LiveRun(kernel: kernel, named: option.kernel)
+      for file in files { print(try machine.row(of: try readScenario(file)).text) }
+      machine.report()
+      return
+    }
     for file in files {
       let scenario = try readScenario(file)
       print(Simulator.run(scenario, kernel: kernel, named: option.kernel).json.text)

@@ -34,6 +34,9 @@ enum Example {
       header: Codec.header(SD_CONTROL), request: .max, access: 2, length: 4)
     let poison = sd_poison(
       header: Codec.header(SD_POISON), token: 1, address: 2, thread: 3, advice: 101)
+    let set = sd_set(
+      header: Codec.header(SD_SET), setting: SD_SETTING_RECOVERY.rawValue, value: 2)
+    let locate = sd_locate(header: Codec.header(SD_LOCATE), address: .max)
     let done = sd_done(header: Codec.header(SD_DONE), error: -5, reserved: 0)
     let asked: [Request] = [
       .getServer, .getDevice(3), .getPages(device: 1, first: 2, count: 3),
@@ -81,6 +84,8 @@ enum Example {
         Codec.bytes(of: control) + [5, 6, 7, 8],
         "\(Request.control(Request.Control(request: .max, access: 2, envelope: [5, 6, 7, 8])))"
       ),
+      (Codec.bytes(of: set), "\(Request.set(.recovery, true))"),
+      (Codec.bytes(of: locate), "\(Request.locate(address: .max))"),
       (
         Codec.bytes(of: poison),
         "\(Request.poison(Request.Poison(token: 1, address: 2, thread: 3, isSoftOffline: true)))"

@@ -38,6 +38,9 @@ internal import Testing
     #expect(size(sd_pages.self) == [24, 24])
     #expect(size(sd_get_latency.self) == [24, 24])
     #expect(size(sd_latency_reply.self) == [32, 32])
+    #expect(size(sd_set.self) == [16, 16])
+    #expect(size(sd_locate.self) == [16, 16])
+    #expect(size(sd_located.self) == [24, 24])
   }
 
   /// Catches a list that fills more than a message, which the other end would refuse.
@@ -126,6 +129,17 @@ internal import Testing
     #expect([poisoned.step, poisoned.address, UInt64(poisoned.shift)] == [2, 3, 21])
     let refused = try read(sd_poisoned.self, .poisoned(Reply.Poisoned(error: -5)))
     #expect(refused.error == -5 && refused.flags == 0)
+
+    for isExclusive in [true, false] {
+      let located = try read(
+        sd_located.self,
+        .located(Reply.Location(device: 1, physical: 2 << 12, isExclusive: isExclusive)))
+      #expect(located.header.type == UInt16(SD_LOCATED.rawValue))
+      #expect(located.device == 1 && located.physical == 2 << 12)
+      #expect(
+        located.flags
+          == SD_LOCATED_FILE_OR_SHARED | (isExclusive ? SD_LOCATED_EXCLUSIVE : 0))
+    }
 
     for mapsMedium in [true, false] {
       let plan = try read(

@@ -18,7 +18,8 @@
  *   request   SD_MAP, SD_CHANGE, SD_ADOPT, SD_POPULATE: from the thread that called mmap() and the like; a fresh
  *             connection for each call, so that fork, vfork and close_range() find nothing to tear.
  *             Likewise SD_WRITE_ATTRIBUTE, from the thread that called write(), and SD_CONTROL, from the one that called ioctl().
- *   tool      SD_GET_*, SD_INJECT, SD_CLEAR_ERRORS: any number of questions on one connection.
+ *   tool      SD_GET_*, SD_INJECT, SD_CLEAR_ERRORS, SD_SET: any number of questions on one connection.  SD_LOCATE as well: it
+ *             is about the memory of the process that asks.
  */
 #ifndef SOFTDAX_WIRE_H
 #define SOFTDAX_WIRE_H
@@ -64,6 +65,7 @@ enum sd_type {
 	SD_CLEARED = 50,      /* reply: struct sd_cleared */
 	SD_POISON = 51,	      /* request: struct sd_poison: madvise(MADV_HWPOISON) of one folio */
 	SD_POISONED = 52,     /* reply: struct sd_poisoned */
+	SD_SET = 53,	      /* tool: struct sd_set; reply SD_DONE */
 
 	SD_GET_SERVER = 64, /* header only; reply SD_SERVER */
 	SD_SERVER = 65,
@@ -73,6 +75,8 @@ enum sd_type {
 	SD_PAGES = 69,
 	SD_GET_LATENCY = 70, /* struct sd_get_latency; reply SD_LATENCY, more while next != 0 */
 	SD_LATENCY = 71,
+	SD_LOCATE = 72, /* struct sd_locate; reply SD_LOCATED, or SD_DONE -EFAULT where the caller maps no device */
+	SD_LOCATED = 73,
 
 	SD_WRITE_ATTRIBUTE = 96, /* struct sd_write_attribute; reply SD_DONE */
 	SD_CONTROL = 97,	 /* struct sd_control */
@@ -363,6 +367,17 @@ struct sd_cleared {
 	uint64_t bytes;
 };
 
+enum sd_setting {
+	SD_SETTING_EARLY_KILL = 1, /* vm.memory_failure_early_kill */
+	SD_SETTING_RECOVERY = 2,   /* vm.memory_failure_recovery */
+};
+
+struct sd_set { /* a setting of the emulated kernel, from now on */
+	struct sd_header header;
+	uint32_t setting; /* enum sd_setting */
+	uint32_t value;   /* 0: off */
+};
+
 /* ------------------------------------------------------------------ latencies, on the wire */
 
 /* Bucket index of a value in ns: see Latency/BucketScale.swift and sd_bucket() in CSoftdax. */
@@ -375,12 +390,14 @@ struct sd_bucket_count {
 
 /* ------------------------------------------------------------------ tools */
 
+#define SD_SERVER_PANICKED 1u /* a page failed while vm.memory_failure_recovery was 0 */
+
 struct sd_server {
 	struct sd_header header;
 	int32_t pid;
 	uint32_t devices;
 	uint32_t workloads; /* attached now */
-	uint32_t reserved;
+	uint32_t flags;
 	uint64_t attached_ever;
 	char directory[128];
 };
@@ -471,6 +488,22 @@ struct sd_latency_reply {
 	/* then count × struct sd_bucket_count */
 };
 
+struct sd_locate {
+	struct sd_header header;
+	uint64_t address; /* in the process that asks; any byte */
+};
+
+/* What /proc/PID/pagemap of the emulated kernel would say of the page, if it is present. */
+#define SD_LOCATED_FILE_OR_SHARED 1u
+#define SD_LOCATED_EXCLUSIVE 2u
+
+struct sd_located {
+	struct sd_header header;
+	uint64_t physical; /* of the page's first byte, as the device's resource has it */
+	uint32_t device;
+	uint32_t flags;
+};
+
 #define SD_ASSERT_SIZE(name, size) _Static_assert(sizeof(struct name) == (size), #name " has a hole")
 SD_ASSERT_SIZE(sd_header, 8);
 SD_ASSERT_SIZE(sd_done, 16);
@@ -499,6 +532,7 @@ SD_ASSERT_SIZE(sd_poisoned, 40);
 SD_ASSERT_SIZE(sd_inject, 40);
 SD_ASSERT_SIZE(sd_clear_errors, 32);
 SD_ASSERT_SIZE(sd_cleared, 16);
+SD_ASSERT_SIZE(sd_set, 16);
 SD_ASSERT_SIZE(sd_bucket_count, 16);
 SD_ASSERT_SIZE(sd_server, 160);
 SD_ASSERT_SIZE(sd_get_device, 16);
@@ -508,5 +542,7 @@ SD_ASSERT_SIZE(sd_page, 40);
 SD_ASSERT_SIZE(sd_pages, 24);
 SD_ASSERT_SIZE(sd_get_latency, 24);
 SD_ASSERT_SIZE(sd_latency_reply, 32);
+SD_ASSERT_SIZE(sd_locate, 16);
+SD_ASSERT_SIZE(sd_located, 24);
 
 #endif

@@ -20,11 +20,13 @@ extension MemoryFailures {
     touch: PoisonTouch? = nil
   ) throws(Errno) -> GenericFailure? {
     let dax = devices[device]
-    guard options.recovers else {
+    guard state.options.recovers else {
+      state.hasPanicked = true
       tell(state, .panicked(device: device, folio: folio))
       for workload in workloads() { BusError.kill(process: workload.process) }
       throw .ioError
     }
+    let earlyKill = state.options.earlyKill
     let all = ordered()
     let threads = policies(of: all, device)
     var candidates: [Candidate] = []
@@ -45,7 +47,7 @@ extension MemoryFailures {
       guard isTouch else { return }
       let decided = GenericFailure.decide(
         ownerKnown: dax.isOwned(folio: folio), candidates: candidates, origin: origin,
-        sysctlEarlyKill: options.earlyKill)
+        sysctlEarlyKill: earlyKill)
       result = decided
       guard case .handled(let handled) = decided else { return }
       plan = handled
@@ -74,7 +76,9 @@ extension MemoryFailures {
   }
 
   /// The decision alone.
-  func look(_ device: Int, _ folio: Int, _ origin: FailureOrigin) -> GenericFailure {
+  func look(
+    _ state: borrowing State, _ device: Int, _ folio: Int, _ origin: FailureOrigin
+  ) -> GenericFailure {
     let all = ordered()
     let threads = policies(of: all, device)
     var candidates: [Candidate] = []
@@ -86,7 +90,7 @@ extension MemoryFailures {
     }
     return GenericFailure.decide(
       ownerKnown: devices[device].isOwned(folio: folio), candidates: candidates, origin: origin,
-      sysctlEarlyKill: options.earlyKill)
+      sysctlEarlyKill: state.options.earlyKill)
   }
 
   /// In the order of `for_each_process`.

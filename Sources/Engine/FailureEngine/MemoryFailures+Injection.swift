@@ -28,6 +28,7 @@ extension MemoryFailures {
       guard devices[device].isEnabled else { throw .noSuchAddressOrDevice }
       switch try fail(&state, device, folio, origin) {
       case .handled(let plan)?: return plan
+      case .belongsToDriver?: throw .noSuchAddressOrDevice
       case .ownerUnknown?, nil: throw .resourceBusy
       case .belongsToDriver?: throw .noSuchAddressOrDevice
       }

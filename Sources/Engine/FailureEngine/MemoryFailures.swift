@@ -25,13 +25,14 @@ public final class MemoryFailures: PoisonHandler, Sendable {
 
   struct State {
     var media: [Media]
+    var options: FailureOptions
     var poisonedPages: UInt64 = 0
+    var hasPanicked = false
     var observers: [UInt64: @Sendable (FailureEvent) -> Void] = [:]
     var nextObserver: UInt64 = 0
   }
 
   let devices: [DaxDevice]
-  public let options: FailureOptions
   /// Is advanced before pages are good again, where the workloads' library sees it.
   let generation: SharedCounter?
   let workloads: @Sendable () -> [Workload]
@@ -56,11 +57,10 @@ public final class MemoryFailures: PoisonHandler, Sendable {
     generation: SharedCounter? = nil, workloads: @escaping @Sendable () -> [Workload]
   ) throws(Errno) {
     self.devices = devices
-    self.options = options
     self.generation = generation
     self.workloads = workloads
     unmapper = try Unmapper()
-    state = Mutex(State(media: devices.map { _ in Media() }))
+    state = Mutex(State(media: devices.map { _ in Media() }, options: options))
   }
 
   /// Begins to handle touches.
@@ -111,7 +111,20 @@ public final class MemoryFailures: PoisonHandler, Sendable {
     }
   }
 
+  // MARK: Settings
+
+  /// What the emulated kernel is told now.
+  public var options: FailureOptions { state.withLock(\.options) }
+
+  /// Tells it something else: the next failure is judged by it.
+  public func set(_ change: (inout FailureOptions) -> Void) {
+    state.withLock { change(&$0.options) }
+  }
+
   // MARK: Looking
+
+  /// A page has failed while `vm.memory_failure_recovery` was 0: workloads are killed, as with the machine.
+  public var hasPanicked: Bool { state.withLock(\.hasPanicked) }
 
   /// Has `body` called with everything that happens from now on, by the thread that does it, under the handler's lock: it must not
   /// call back. Returns a name for ``forget(observer:)``.
@@ -147,7 +160,7 @@ public final class MemoryFailures: PoisonHandler, Sendable {
     -> GenericFailure
   {
     let folio = try folio(of: page, on: device)
-    return state.withLock { _ in look(device, folio, origin) }
+    return state.withLock { look($0, device, folio, origin) }
   }
 
   func folio(of page: UInt64, on device: Int) throws(Errno) -> Int {

@@ -108,6 +108,11 @@ extension Workload {
     return found
   }
 
+  /// The page of the device that `address` is a window of, present or not; `nil` outside of windows.
+  public func page(at address: UInt64) -> (device: Int, page: Int)? {
+    state.withLock { Self.page(at: address, in: $0.space) }
+  }
+
   // MARK: For the failure handler
 
   /// Holds every lock of `workloads` at once: `first` for each when it is taken, `act` when all are, `last` for each before it is given

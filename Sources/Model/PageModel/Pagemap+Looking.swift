@@ -14,6 +14,14 @@ extension Pagemap {
     descriptors[folio].current.references == 0
   }
 
+  /// PM_MMAP_EXCLUSIVE of /proc/PID/pagemap, of a folio that somebody maps: nobody else does. Where entries are not counted it is
+  /// never said.
+  ///
+  /// Source: `pagemap_pmd_range`, fs/proc/task_mmu.c: mapcount 1 (v6.1, v6.12, v7.3).
+  public func isMappedExclusively(folio: Int) -> Bool {
+    regime.chargesResidentSet && counts(folio: folio).mapcount == 1
+  }
+
   /// `folio_maybe_dma_pinned`: 1024 plain references of an order-0 folio look like a pin, as in the kernel.
   public func maybePinned(folio: Int) -> Bool {
     folioSize != .base || descriptors[folio].shape.size != .base

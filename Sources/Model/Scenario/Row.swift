@@ -11,6 +11,41 @@ public struct Row: Sendable {
   /// The scenario's lines, for a row of a machine that stopped.
   let given: [String]
 
+  init(
+    name: String, kernel: String, group: String, steps: [JSONValue], stopped: String?,
+    given: [String]
+  ) {
+    self.name = name
+    self.kernel = kernel
+    self.group = group
+    self.steps = steps
+    self.stopped = stopped
+    self.given = given
+  }
+
+  /// The row of a scenario that processes carried out.
+  ///
+  /// - Parameter worker: What the worker printed; nil if that is no row.
+  public init?(_ scenario: Scenario, kernel: String, worker: JSONValue?) {
+    guard let steps = worker?["steps"]?.array else { return nil }
+    let stopped = worker?["stopped"]?.string
+    self.init(
+      name: scenario.name, kernel: kernel, group: scenario.group, steps: steps,
+      stopped: stopped, given: stopped == nil ? [] : scenario.lines.map(\.text))
+  }
+
+  /// The row of a scenario that was not carried out.
+  public static func skipped(
+    _ scenario: Scenario, kernel: String, because reason: String
+  ) -> JSONValue {
+    .object([
+      JSONValue.Member("name", .string(scenario.name)),
+      JSONValue.Member("kernel", .string(kernel)),
+      JSONValue.Member("group", .string(scenario.group)),
+      JSONValue.Member("skipped", .string(reason)), JSONValue.Member("steps", .array([])),
+    ])
+  }
+
   /// The row as JSON: a summary of the signals and the ends first, as in the files of the real kernels.
   public var json: JSONValue {
     var members = [

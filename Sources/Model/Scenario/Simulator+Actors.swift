@@ -275,15 +275,14 @@ extension Simulator {
   /// Whether pagemap says that nobody else maps the page: where mapcounts are not kept, it never does.
   private func isExclusive(_ address: UInt64, _ frame: UInt64, _ process: Int) -> Bool {
     guard let region = machine.region(at: frame) else { return frame != Machine.zeroPage }
-    guard RefcountRegime(kernel).chargesResidentSet else { return false }
     if let window = facts(at: address, of: process) {
       let device = machine.devices[window.device]
-      let folio = Int(window.deviceOffset >> device.geometry.alignment.shift)
-      return device.pagemap.counts(folio: folio).mapcount == 1
+      return device.pagemap.isMappedExclusively(
+        folio: Int(window.deviceOffset >> device.geometry.alignment.shift))
     }
     guard let filesystem = filesystem(region) else { return false }
     let head = filesystem.folios.head(of: (frame - machine.dataStart(region)) >> 12)
-    return filesystem.pagemap.counts(folio: Int(head)).mapcount == 1
+    return filesystem.pagemap.isMappedExclusively(folio: Int(head))
   }
 
   private func smaps(_ range: Range<UInt64>, process: Int) -> Fields {

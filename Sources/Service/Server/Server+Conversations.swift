@@ -49,6 +49,9 @@ extension Server {
         case .change(let change): try self.change(change, conversation)
         case .poison(let poison):
           try conversation.channel.send(.poisoned(self.poison(poison)))
+        case .locate(let address):
+          try conversation.channel.send(
+            locate(address, in: conversation.channel.peerProcess()))
         case .populate(let populate):
           try conversation.channel.send(.done(error: -self.populate(populate).rawValue))
         case .writeAttribute(let write):

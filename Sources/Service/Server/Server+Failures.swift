@@ -88,6 +88,28 @@ extension Server {
     }
   }
 
+  func set(_ setting: Request.Setting, _ isOn: Bool) {
+    failures.set { options in
+      switch setting {
+      case .earlyKill: options.earlyKill = isOn
+      case .recovery: options.recovers = isOn
+      }
+    }
+  }
+
+  /// Which page a process has at an address of its own, and what pagemap would say of it.
+  func locate(_ address: UInt64, in process: Int32) -> Reply {
+    let found = registry.workloads.lazy.filter { $0.process == process }
+      .compactMap { $0.page(at: address) }.first
+    guard let (index, page) = found else { return .done(error: -Errno.badAddress.rawValue) }
+    let pagemap = devices[index].pagemap
+    let folio = page >> devices[index].geometry.alignment.order
+    return .located(
+      Reply.Location(
+        device: index, physical: emulated[index].resource + UInt64(page) << 12,
+        isExclusive: folio < pagemap.folioCount && pagemap.isMappedExclusively(folio: folio)))
+  }
+
   /// madvise(MADV_HWPOISON) of the folio at an address: it is faulted in, then it fails, and the caller is `current`.
   ///
   /// Source: `madvise_inject_error`, mm/madvise.c (v6.1, v6.12, v7.3): soft offlining a device page is EIO.

@@ -18,7 +18,7 @@ extension Server {
         ServerInfo(
           pid: ThisProcess.identifier, devices: devices.count,
           workloads: registry.workloads.count, attachedEver: registry.attachedEver,
-          directory: path))
+          directory: path, hasPanicked: failures.hasPanicked))
     case .getDevice(let index):
       guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
       return .device(information(index))
@@ -31,6 +31,9 @@ extension Server {
     case .inject(let injection): return error(inject(injection))
     case .clearErrors(let device, let first, let count):
       return clearErrors(device: device, first: first, count: count)
+    case .set(let setting, let isOn):
+      set(setting, isOn)
+      return error(Errno(rawValue: 0))
     default:
       throw .unexpected(type: 0)
     }

@@ -25,6 +25,32 @@ extension Reply {
   }
 }
 
+extension Reply {
+  /// A page of a device that the asking process has mapped.
+  public struct Location: Sendable {
+    public var device: Int
+    /// Of its first byte.
+    public var physical: UInt64
+    /// Nobody else maps it, as far as the emulated kernel's pagemap tells.
+    public var isExclusive: Bool
+
+    public init(device: Int, physical: UInt64, isExclusive: Bool) {
+      self.device = device
+      self.physical = physical
+      self.isExclusive = isExclusive
+    }
+
+    var encoded: [UInt8] {
+      // A page of a device belongs to a file.
+      let flags = SD_LOCATED_FILE_OR_SHARED | (isExclusive ? SD_LOCATED_EXCLUSIVE : 0)
+      return Codec.bytes(
+        of: sd_located(
+          header: Codec.header(SD_LOCATED), physical: physical, device: UInt32(device),
+          flags: flags))
+    }
+  }
+}
+
 /// The file from which workloads' signal handlers learn which pages the media cannot give.
 public enum PoisonFile {
   public static let name = SD_POISON_NAME

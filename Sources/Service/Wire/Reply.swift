@@ -15,6 +15,7 @@ public enum Reply: Sendable {
   case controlled(result: Int32, bytes: [UInt8])
   case poisoned(Poisoned)
   case cleared(bytes: UInt64)
+  case located(Location)
   case server(ServerInfo)
   case device(DeviceInfo)
   case pages([PageInfo], next: UInt64)
@@ -138,6 +139,7 @@ extension Reply {
         of: sd_controlled(
           header: Codec.header(SD_CONTROLLED), result: result, length: UInt32(kept.count)))
         + kept + Array(repeating: 0, count: room - kept.count)
+    case .located(let location): return location.encoded
     case .server(let info): return info.encoded
     case .device(let info): return info.encoded
     case .pages(let pages, let next):

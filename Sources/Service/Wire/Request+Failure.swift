@@ -55,6 +55,20 @@ extension Request {
     }
   }
 
+  public enum Setting: Sendable, CaseIterable {
+    /// `vm.memory_failure_early_kill`
+    case earlyKill
+    /// `vm.memory_failure_recovery`
+    case recovery
+
+    var wire: UInt32 {
+      switch self {
+      case .earlyKill: SD_SETTING_EARLY_KILL.rawValue
+      case .recovery: SD_SETTING_RECOVERY.rawValue
+      }
+    }
+  }
+
   /// Decodes what is about errors.
   static func failure(_ bytes: ArraySlice<UInt8>, _ type: UInt16) throws(WireError) -> Request {
     let malformed = WireError.malformed(type: type, bytes: bytes.count)
@@ -81,6 +95,12 @@ extension Request {
     case SD_CLEAR_ERRORS:
       let m = try Codec.exactly(sd_clear_errors.self, bytes)
       return .clearErrors(device: Int(m.device), first: m.first, count: m.count)
+    case SD_SET:
+      let m = try Codec.exactly(sd_set.self, bytes)
+      guard let setting = Setting.allCases.first(where: { $0.wire == m.setting }) else {
+        throw malformed
+      }
+      return .set(setting, m.value != 0)
     default: throw .unexpected(type: type)
     }
   }

@@ -17,6 +17,10 @@ public enum Request: Sendable {
   case inject(Injection)
   /// Sectors of 512 bytes; `count` 0: to the device's end.
   case clearErrors(device: Int, first: UInt64, count: UInt64)
+  /// A setting of the emulated kernel, from now on.
+  case set(Setting, Bool)
+  /// Which page the process that asks has at this address of its own.
+  case locate(address: UInt64)
   case getServer
   case getDevice(Int)
   case getPages(device: Int, first: UInt64, count: UInt64)
@@ -175,7 +179,9 @@ extension Request {
       let (m, envelope) = try Codec.list(
         sd_control.self, of: UInt8.self, count: { $0.length }, limit: SD_ENVELOPE_MOST, bytes)
       self = .control(Control(request: m.request, access: m.access, envelope: envelope))
-    case SD_POISON, SD_INJECT, SD_CLEAR_ERRORS:
+    case SD_LOCATE:
+      self = .locate(address: try Codec.exactly(sd_locate.self, bytes).address)
+    case SD_POISON, SD_INJECT, SD_CLEAR_ERRORS, SD_SET:
       self = try Self.failure(bytes, type)
     case SD_GET_SERVER:
       _ = try Codec.exactly(sd_header.self, bytes)

@@ -10,21 +10,26 @@ public struct ServerInfo: Sendable, Equatable {
   public var attachedEver: UInt64
   /// The session directory.
   public var directory: String
+  /// A page has failed while `vm.memory_failure_recovery` was 0.
+  public var hasPanicked: Bool
 
   public init(
-    pid: Int32, devices: Int, workloads: Int, attachedEver: UInt64, directory: String
+    pid: Int32, devices: Int, workloads: Int, attachedEver: UInt64, directory: String,
+    hasPanicked: Bool = false
   ) {
     self.pid = pid
     self.devices = devices
     self.workloads = workloads
     self.attachedEver = attachedEver
     self.directory = directory
+    self.hasPanicked = hasPanicked
   }
 
   init(_ m: sd_server) {
     self.init(
       pid: m.pid, devices: Int(m.devices), workloads: Int(m.workloads),
-      attachedEver: m.attached_ever, directory: Codec.text(m.directory))
+      attachedEver: m.attached_ever, directory: Codec.text(m.directory),
+      hasPanicked: m.flags & SD_SERVER_PANICKED != 0)
   }
 
   var encoded: [UInt8] {
@@ -34,6 +39,7 @@ public struct ServerInfo: Sendable, Equatable {
     m.devices = UInt32(devices)
     m.workloads = UInt32(workloads)
     m.attached_ever = attachedEver
+    m.flags = hasPanicked ? SD_SERVER_PANICKED : 0
     Codec.put(directory, into: &m.directory)
     return Codec.bytes(of: m)
   }

@@ -1,0 +1,200 @@
+/// Why a scenario cannot be carried out by real processes on a host without persistent memory.
+public struct LiveObstacle: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The step.
+  public let text: String
+  /// What the host lacks.
+  public let lack: String
+
+  public var description: String { "\(text): \(lack)" }
+
+  enum Lack {
+    static let files = "a DAX filesystem, which the host does not have"
+    static let memory = "a page of no device, which is the host's own memory"
+    static let consumed =
+      "a machine check in the middle of a thread's load, which no host makes without a bad medium"
+    static let latent =
+      "an error that becomes known by whole pages; the host's becomes known by sectors"
+    static let bus = "a bus without commands for errors, or the kernel's own test bus"
+    static let kernel = "a driver that goes while its device stays, which ends in an oops"
+    static func command(_ name: String) -> String {
+      "\(name) is not run on this host"
+    }
+    static func setting(_ name: String) -> String { "vm.\(name) is not a setting of the machine" }
+    static func device(_ path: String) -> String { "\(path) is no device of the machine" }
+  }
+}
+
+extension Scenario {
+  /// The scenario for the worker, with every shell line that changes the machine told in the language's own words.
+  ///
+  /// - Throws: At the first step that a host cannot carry out.
+  public func liveText() throws(LiveObstacle) -> String {
+    var text = "# \(name) \(group)\n"
+    for line in lines {
+      for operation in try line.administration() { text += "#= \(operation)\n" }
+      text += line.text + "\n"
+    }
+    return text
+  }
+}
+
+extension Scenario.Line {
+  /// What stands for the line's shell command, if it is one that changes the machine.
+  fileprivate func administration() throws(LiveObstacle) -> [String] {
+    do throws(Lack) {
+      // What a variable holds does not make a step another one.
+      let known =
+        step ?? (Variables.expand(text) { _ in "0" }).flatMap { try? Step(parsing: $0) }
+      switch known {
+      case .actor(_, let operation)?: try operation.checkLive()
+      case .coordinator(let operation)?: return try operation.administration(own)
+      case nil: break
+      }
+      return []
+    } catch {
+      throw LiveObstacle(text: text, lack: error.text)
+    }
+  }
+}
+
+private struct Lack: Error {
+  let text: String
+  init(_ text: String) { self.text = text }
+}
+
+extension ActorOperation {
+  fileprivate func checkLive() throws(Lack) {
+    switch self {
+    case .map(let arguments): try Self.check(arguments.path)
+    case .readFile(let path, _, _), .writeFile(let path, _, _), .truncate(let path, _),
+      .allocate(let path, _, _):
+      try Self.check(path)
+    default: break
+    }
+  }
+
+  private static func check(_ path: String) throws(Lack) {
+    if ["/dev/dax0.0", "/dev/dax1.0"].contains(path) { return }
+    throw Lack(
+      path.hasPrefix("/dev/") ? LiveObstacle.Lack.device(path) : LiveObstacle.Lack.files)
+  }
+}
+
+extension CoordinatorOperation {
+  fileprivate func administration(_ own: [MachineOperation]) throws(Lack) -> [String] {
+    switch self {
+    case .extents, .daxState, .clone, .makeFile, .probe: throw Lack(LiveObstacle.Lack.files)
+    case .machineCheckConsumed: throw Lack(LiveObstacle.Lack.consumed)
+    case .makeLatent: throw Lack(LiveObstacle.Lack.latent)
+    case .save(_, let target), .inject(let target), .unpoison(let target), .page(let target),
+      .machineCheck(let target), .softOffline(let target):
+      try target.checkLive()
+    case .shell(let command), .setup(let command), .setVariable(_, let command):
+      guard own.isEmpty else {
+        return try own.map { operation throws(Lack) in try operation.live() }
+      }
+      return try ShellParser.parse(command).administration()
+    case .machine(let operation): _ = try operation.live()
+    case .processes, .sleep, .note, .badBlocks, .synchronize: break
+    }
+    return []
+  }
+}
+
+extension Target {
+  fileprivate func checkLive() throws(Lack) {
+    switch self {
+    case .file, .block: throw Lack(LiveObstacle.Lack.files)
+    case .physical: throw Lack(LiveObstacle.Lack.memory)
+    case .device(let name, _) where name != "dax0.0" && name != "dax1.0":
+      throw Lack(LiveObstacle.Lack.device(name))
+    case .mapping, .device, .variable, .unknown: break
+    }
+  }
+}
+
+extension MachineOperation {
+  /// In the words of the language.
+  fileprivate func live() throws(Lack) -> String {
+    switch self {
+    case .sysctl(let name, let value):
+      guard name == "memory_failure_early_kill" || name == "memory_failure_recovery" else {
+        throw Lack(LiveObstacle.Lack.setting(name))
+      }
+      return "sysctl \(name) \(value)"
+    case .disableNamespace(let number) where number < 2: return "disable-namespace \(number).0"
+    case .enableNamespace(let number) where number < 2: return "enable-namespace \(number).0"
+    case .nothing: return "nothing"
+    case .unbind: throw Lack(LiveObstacle.Lack.kernel)
+    case .testNamespace, .injectError, .clearErrors, .startScrub:
+      throw Lack(LiveObstacle.Lack.bus)
+    default: throw Lack(LiveObstacle.Lack.files)
+    }
+  }
+}
+
+extension ShellNode {
+  /// Commands that look and change nothing, whatever their arguments are here: they run on the host, and see the machine.
+  private static let harmless: Set<String> = [
+    "true", ":", "false", "echo", "printf", "seq", "cat", "basename", "readlink", "ls", "stat",
+    "sleep", "tr", "head", "tail", "grep", "cut", "sort", "wc", "uniq", "test", "[",
+  ]
+
+  /// What the shell line stands for if it changes the machine; nothing if it only looks.
+  fileprivate func administration() throws(Lack) -> [String] {
+    var found: [String] = []
+    switch self {
+    case .list(let items): for item in items { found += try item.node.administration() }
+    case .pipeline(let stages): for stage in stages { found += try stage.administration() }
+    case .loop(_, _, let body), .lines(_, let body): found = try body.administration()
+    case .redirected(let node, let redirections):
+      try Self.check(redirections)
+      found = try node.administration()
+    case .skipped: throw Lack(LiveObstacle.Lack.command("a shell's while or if"))
+    case .command(let command):
+      if let setting = command.setting { return [try setting.live()] }
+      try Self.check(command.redirections)
+      for word in command.words + command.assignments.map(\.value) {
+        for case .substitution(let node, _) in word.segments {
+          guard try node.administration().isEmpty else {
+            throw Lack(LiveObstacle.Lack.command("a substitution that changes the machine"))
+          }
+        }
+      }
+      guard let first = command.words.first else { return [] }
+      let name = first.plain ?? "a command with a variable name"
+      guard Self.harmless.contains(name) else { throw Lack(LiveObstacle.Lack.command(name)) }
+    }
+    return found
+  }
+
+  /// Nothing is written but into nothing.
+  private static func check(_ redirections: [Redirection]) throws(Lack) {
+    for redirection in redirections
+    where redirection.descriptor != 0 && redirection.target.plain != "/dev/null" {
+      throw Lack(LiveObstacle.Lack.command("a redirection into a file"))
+    }
+  }
+}
+
+extension ShellNode.Command {
+  /// `sysctl -w vm.NAME=VALUE`, or `echo VALUE > /proc/sys/vm/NAME`.
+  fileprivate var setting: MachineOperation? {
+    let plain = words.compactMap(\.plain)
+    guard plain.count == words.count, let name = plain.first else { return nil }
+    if name == "sysctl" {
+      let parts = plain.dropFirst().filter { !$0.hasPrefix("-") }.flatMap {
+        $0.split(separator: "=")
+      }
+      guard parts.count == 2, parts[0].hasPrefix("vm."), let value = Words.number(parts[1])
+      else { return nil }
+      return .sysctl(name: String(parts[0].dropFirst(3)), value: value)
+    }
+    let folder = "/proc/sys/vm/"
+    guard name == "echo", plain.count == 2, let value = Words.number(plain[1]),
+      redirections.count == 1, redirections[0].descriptor == 1,
+      let file = redirections[0].target.plain, file.hasPrefix(folder)
+    else { return nil }
+    return .sysctl(name: String(file.dropFirst(folder.count)), value: value)
+  }
+}

@@ -1,0 +1,101 @@
+internal import ArgumentParser
+internal import FailureEngine
+internal import LinuxSys
+internal import PmemBase
+internal import Scenario
+internal import Server
+internal import SystemPackage
+
+/// Scenarios by real processes: for each a machine of its own, and the worker under the shim.
+struct LiveRun: ~Copyable {
+  private let kernel: KernelBehavior
+  private let kernelName: String
+  private let worker: String
+  private let signals: SignalQueue
+  private var done = 0
+  private var skipped = 0
+
+  /// - Parameter name: The kernel as the user calls it, for the rows.
+  init(kernel: KernelBehavior, named name: String) throws {
+    self.kernel = kernel
+    kernelName = name
+    worker = try Companion.worker.find()
+    _ = try PreloadLibrary.find()
+    signals = try SignalQueue()
+  }
+
+  /// The scenario's row, after it has been carried out; a row with `skipped` if it cannot be.
+  mutating func row(of scenario: Scenario) throws -> JSONValue {
+    let text: String
+    do throws(LiveObstacle) {
+      text = try scenario.liveText()
+    } catch {
+      return skip(scenario, error.description)
+    }
+    do {
+      let server = try Server(machine, logger: .softdax)
+      guard server.deviceNames == Self.deviceNames else {
+        server.stop()
+        return skip(
+          scenario, "this host has devices of its own with the names \(Self.deviceNames)")
+      }
+      try server.start()
+      defer { server.stop() }
+      let printed = try run(text, in: server.path)
+      guard let row = Row(scenario, kernel: kernelName, worker: JSONValue(parsing: printed))
+      else {
+        throw CommandFailure(
+          "\(scenario.name): the worker printed no row", status: Run.Status.own)
+      }
+      done += 1
+      return row.json
+    } catch let error as ServerError {
+      throw CommandFailure(error.description, status: Run.Status.own)
+    } catch let error as Errno {
+      throw CommandFailure("scenario: \(error)", status: Run.Status.own)
+    }
+  }
+
+  /// Says how many there were.
+  borrowing func report() {
+    printError(
+      "softdax: \(done) carried out, \(skipped) not: this host cannot (the rows say why)")
+  }
+
+  private mutating func skip(_ scenario: Scenario, _ reason: String) -> JSONValue {
+    skipped += 1
+    return Row.skipped(scenario, kernel: kernelName, because: reason)
+  }
+
+  private static let deviceNames = ["dax0.0", "dax1.0"]
+
+  /// As in the guests whose rows are the truth: 2 MiB and 4 KiB pages, namespaces that hold their own page descriptors.
+  private var machine: Server.Options {
+    let size: UInt64 = 502 << 20
+    return Server.Options(
+      devices: [
+        DeviceSpecification(size: size, alignment: .huge),
+        DeviceSpecification(size: size, alignment: .base),
+      ],
+      failures: FailureOptions(kernel: kernel))
+  }
+
+  /// What the worker prints. Its files are in the session directory, and go with it.
+  private func run(_ text: String, in directory: String) throws -> [UInt8] {
+    let file = directory + "/scenario"
+    let row = directory + "/row"
+    try SmallFile.write(Array(text.utf8), to: file, mode: 0o600)
+    let child = try ChildProcess(
+      path: worker, arguments: [worker, "--softdax", kernelName, "--row", row, file],
+      environment: PreloadEnvironment(directory: directory).environment,
+      mask: signals.previousMask)
+    while true {
+      if let ending = try child.reap(block: false) {
+        guard ending.status == 0 else { throw ExitCode(ending.status) }
+        return Array(try SmallFile.read(row).utf8)
+      }
+      let signal = try signals.next()
+      if !signal.isChildEnded { child.send(signal) }
+    }
+  }
+}
