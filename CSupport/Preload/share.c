@@ -42,7 +42,10 @@ static long clone_range(int descriptor, long source, uint64_t from, uint64_t len
 	if (fstat((int)source, &status) < 0)
 		return -1;
 	clone.source = status.st_ino;
-	return ask(descriptor, SD_FUSE_IOC_CLONE, &clone);
+	if (ask(descriptor, SD_FUSE_IOC_CLONE, &clone) < 0)
+		return -1;
+	/* The kernel learns the size that the file has now: it looks at what it knows in copy_file_range() and page faults. */
+	return fstat(descriptor, &status);
 }
 
 /* As ioctl_fiemap() of the kernel checks, fs/ioctl.c (v6.12). */
@@ -97,7 +100,9 @@ int sd_share(int descriptor, unsigned long request, void *argument)
 	struct statfs status;
 	long result;
 
-	if (error != EOPNOTSUPP || fstatfs(descriptor, &status) < 0 || status.f_type != FUSE_MAGIC) {
+	if (error == EOPNOTSUPP && fstatfs(descriptor, &status) < 0)
+		return -1; /* ENOTCONN: its server is gone */
+	if (error != EOPNOTSUPP || status.f_type != FUSE_MAGIC) {
 		errno = error;
 		return -1;
 	}

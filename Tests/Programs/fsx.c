@@ -21,6 +21,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define LIMIT (192 * 1024)
@@ -58,9 +59,15 @@ static void die(const char *what, size_t at)
 	exit(1);
 }
 
+/* Whether nobody serves the filesystem any more; whatever the call that failed said. Keeps errno. */
 static int is_gone(void)
 {
-	return errno == ENOTCONN || errno == ECONNABORTED || errno == EIO || errno == ENODEV;
+	struct statfs status;
+	int error = errno;
+	int gone = fstatfs(files[0].fd, &status) < 0;
+
+	errno = error;
+	return gone;
 }
 
 static void open_files(void)
@@ -134,6 +141,7 @@ static void come_back(void)
 {
 	char line[8];
 
+	printf("operation %lu (%s): %s\n", number, doing, strerror(errno));
 	gone++;
 	for (int i = 0; i < 2; i++)
 		close(files[i].fd);
@@ -256,7 +264,9 @@ static int one(int clones)
 		put(file, (size_t)to, other->bytes + from, count);
 		while (count) {
 			ssize_t some = copy_file_range(other->fd, &from, file->fd, &to, count, 0);
-			if (some <= 0)
+			if (some == 0)
+				die("copied nothing", (size_t)from);
+			if (some < 0)
 				return -1;
 			count -= (size_t)some;
 		}
@@ -293,6 +303,8 @@ static int one(int clones)
 		if (hole < 0)
 			return errno == ENXIO && at >= file->size ? 0 : -1;
 		off_t data = lseek(file->fd, hole, SEEK_DATA);
+		if (data < 0 && errno != ENXIO)
+			return -1;
 		size_t end = data < 0 ? file->size : (size_t)data;
 		for (size_t i = (size_t)hole; i < end; i++)
 			if (file->bytes[i])

@@ -19,7 +19,12 @@
     private let unremember: @Sendable (UInt64) -> Void
     private var mount: OpaquePointer?
     private let threads = Mutex<[WorkerThread]>([])
-    private let stale = Mutex<[UInt64]>([])
+    private let invalidator = Mutex<WorkerThread?>(nil)
+    /// Answers that wait until the kernel has forgotten what they make untrue; `reply` is an address.
+    private let stale = Mutex<
+      [(node: UInt64, request: FuseRequest, answer: FuseReply, reply: UInt)]
+    >(
+      [])
     private let staleCount = EventCount()
     private let isEnding = Atomic(false)
 
@@ -62,7 +67,7 @@
         threads.withLock { $0.append(thread) }
       }
       let thread = try WorkerThread(name: "softdax-fuse-i") { [self] in invalidate() }
-      threads.withLock { $0.append(thread) }
+      invalidator.withLock { $0 = thread }
     }
 
     /// Answers what is in hand, unmounts, and waits for the threads. Once.
@@ -70,25 +75,33 @@
       guard unsafe mount != nil else { return }
       isEnding.store(true, ordering: .sequentiallyConsistent)
       unsafe sd_fuse_stop(mount)
-      staleCount.advance()
       for thread in threads.withLock({ $0 }) { thread.join() }
+      staleCount.advance()
+      let last = invalidator.withLock { $0 }
+      last?.join()
       unsafe sd_fuse_unmount(mount)
       unsafe mount = nil
     }
 
     // MARK: Private
 
-    /// Tells the kernel what is not true any more. On a thread of its own: the kernel may wait for requests about the same pages.
+    /// Tells the kernel what is not true any more, then answers. On a thread of its own: the kernel may wait for requests about the
+    /// same pages meanwhile.
     private func invalidate() {
-      while !isEnding.load(ordering: .sequentiallyConsistent) {
+      while true {
         let seen = staleCount.current
-        for node in stale.withLock({ nodes in
-          defer { nodes = [] }
-          return nodes
+        let isLast = isEnding.load(ordering: .sequentiallyConsistent)
+        for item in stale.withLock({ items in
+          defer { items = [] }
+          return items
         }) {
-          _ = unsafe sd_fuse_invalidate(mount, node)
+          if !isLast { _ = unsafe sd_fuse_invalidate(mount, item.node) }
+          if let reply = unsafe UnsafeMutableRawPointer(bitPattern: item.reply) {
+            unsafe send(item.answer, item.request, reply)
+          }
         }
-        if !isEnding.load(ordering: .sequentiallyConsistent) { staleCount.wait(beyond: seen) }
+        if isLast { return }
+        staleCount.wait(beyond: seen)
       }
     }
 
@@ -106,11 +119,13 @@
         let error = synchronize()
         if error != 0 { outcome.reply = .error(error) }
       }
-      unsafe send(outcome.reply, request, reply)
-      if let node = outcome.stale {
-        stale.withLock { $0.append(node) }
-        staleCount.advance()
+      guard let node = outcome.stale else {
+        unsafe send(outcome.reply, request, reply)
+        return
       }
+      let address = UInt(bitPattern: reply)
+      stale.withLock { $0.append((node, request, outcome.reply, address)) }
+      staleCount.advance()
     }
 
     private func send(
