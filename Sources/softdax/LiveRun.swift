@@ -17,11 +17,13 @@ struct LiveRun: ~Copyable {
 
   /// - Parameter name: The kernel as the user calls it, for the rows.
   init(kernel: KernelBehavior, named name: String) throws {
+    let found = try Companion.worker.find()
+    _ = try PreloadLibrary.find()
+    let queue = try SignalQueue()
     self.kernel = kernel
     kernelName = name
-    worker = try Companion.worker.find()
-    _ = try PreloadLibrary.find()
-    signals = try SignalQueue()
+    worker = found
+    signals = queue
   }
 
   /// The scenario's row, after it has been carried out; a row with `skipped` if it cannot be.

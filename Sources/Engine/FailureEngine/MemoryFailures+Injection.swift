@@ -30,7 +30,6 @@ extension MemoryFailures {
       case .handled(let plan)?: return plan
       case .belongsToDriver?: throw .noSuchAddressOrDevice
       case .ownerUnknown?, nil: throw .resourceBusy
-      case .belongsToDriver?: throw .noSuchAddressOrDevice
       }
     }
   }

@@ -4,6 +4,7 @@ internal import FaultEngine
 internal import LinuxSys
 internal import MemoryFailure
 internal import NvdimmBus
+internal import PageModel
 internal import PmemBase
 internal import SystemPackage
 internal import Wire

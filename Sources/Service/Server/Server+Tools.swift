@@ -1,4 +1,5 @@
 internal import DaxModel
+internal import FailureEngine
 internal import FaultEngine
 internal import Latency
 internal import LinuxSys
