@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Smaller scenarios that disagree in the same way. Steps are taken out, all candidates of a round run in one boot."""
 import re
+import time
 from dataclasses import replace
 
 from generate import SLOT
@@ -43,13 +44,15 @@ def chunks(scenario, size):
     return [frozenset(may_go[i:i + size]) for i in range(0, len(may_go), size)]
 
 
-def shrink(subjects, still, kind, say):
-    """Makes each subject's scenario as small as taking out steps makes it; `why` follows. `still` runs candidates and tells, by
+def shrink(subjects, still, kind, say, limit=900):
+    """Makes each subject's scenario as small as taking out steps makes it, within `limit` seconds (scenarios with a machine check
+    need a boot for each candidate); `why` follows. `still` runs candidates and tells, by
     name, what differs in those that disagree; `kind` of that must stay the same."""
     sizes = {id(s): max(1, len(s.scenario.lines) // 3) for s in subjects}
     active = list(subjects)
     rounds = 0
-    while active and rounds < 24:
+    end = time.monotonic() + limit
+    while active and rounds < 24 and time.monotonic() < end:
         rounds += 1
         say(f'shrinking {len(active)}, round {rounds}, {sum(len(s.scenario.lines) for s in active)} steps')
         first = _try([(s, chunks(s.scenario, sizes[id(s)])) for s in active], still, kind)
