@@ -197,11 +197,12 @@ internal import Testing
       `a failed page`.fileReaders(actors)
         + "\nB late\nC early\n- unbind 2.0\n- sync\n- fsprobe /mnt")
     for actor in actors {
-      #expect(
-        seen.signals(actor) == (kernel == .v6_1 ? [] : ["BUS_MCEERR_AO m0+0x3000 lsb=12"]))
+      // 6.1 takes it for a failure of the whole device: who asked to be told early is.
+      let isTold = kernel != .v6_1 || actor == "C"
+      #expect(seen.signals(actor) == (isTold ? ["BUS_MCEERR_AO m0+0x3000 lsb=12"] : []))
     }
     #expect(seen["- fsprobe /mnt"]["shutdown"] == .bool(true))
-    #expect(!seen.machine.hasFlags)
+    #expect(seen.machine.hasFlags == (kernel == .v6_1))
     if kernel != .v6_1 {
       #expect(seen.machine.translations().isEmpty)
       try seen.add("A rd m0 0x3000")

@@ -23,17 +23,20 @@ extension FileMapping {
   ///
   /// Source: `dax_fault_check_fallback`, `dax_iomap_pmd_fault`, fs/dax.c.
   func hugeFault(_ index: Int, _ page: UInt64, write: Bool, task: UInt64) -> FaultResult {
-    let window = windows[index]
     let pages = PageSize.huge.span(page)
-    guard window.allowsHuge else { return .fallback }
+    // No copy of the window: it would make every change of its page table one of all of it.
+    guard windows[index].allowsHuge else { return .fallback }
     guard pages.lowerBound < sizeInPages else { return .busError }
-    guard window.hasColour, !write || window.isShared,
-      window.pages.lowerBound <= pages.lowerBound, pages.upperBound <= window.pages.upperBound,
+    guard windows[index].hasColour, !write || windows[index].isShared,
+      windows[index].pages.lowerBound <= pages.lowerBound,
+      pages.upperBound <= windows[index].pages.upperBound,
       pages.upperBound <= sizeInPages
     else { return fellBack(page) }
     let result = locked(page, .huge, task: task) { entry in
-      if window.tables.contains(window.slot(page)) { return .noPage(isMajor: false) }
-      return mapping(pages, write: write && window.isShared) { iomap in
+      if windows[index].tables.contains(windows[index].slot(page)) {
+        return .noPage(isMajor: false)
+      }
+      return mapping(pages, write: write && windows[index].isShared) { iomap in
         guard iomap.pages.lowerBound == pages.lowerBound,
           iomap.pages.upperBound >= pages.upperBound
         else { return .fallback }

@@ -50,6 +50,9 @@ extension ExtentFS {
     guard count > 0, offset <= UInt64.max >> 1, count <= UInt64.max >> 1 else {
       throw .invalidArgument
     }
+    // `vfs_fallocate`: s_maxbytes, which is 8 EiB less a byte on XFS, 2^32 - 1 blocks on ext4.
+    let most = format.kind == .xfs ? UInt64.max >> 1 : (1 << 32 - 1) << 12
+    guard count <= most, offset <= most - count else { throw .fileTooLarge }
     guard mode != .unshareRange || format.hasReflink else { throw .notSupported }
     // `ext4_punch_hole` of 6.1 leaves before it breaks layouts.
     if kernel == .v6_1, format.kind == .ext4, mode == .punchHole, offset >= inode.size {

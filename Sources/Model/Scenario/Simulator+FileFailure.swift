@@ -242,8 +242,11 @@ extension Simulator {
 
   /// The device is about to go: everybody who maps a page of a file on it is told, page by page.
   ///
-  /// Source: `xfs_dax_notify_failure` with MF_MEM_PRE_REMOVE (v6.12, v7.3); MF-33; oracle `xfs-unbind-mounted`.
+  /// 6.1 has no word for it (MF_MEM_PRE_REMOVE): there the whole device fails, and only those are told who would be of any failure.
+  ///
+  /// Source: `xfs_dax_notify_failure` (v6.1, v6.12, v7.3); MF-33; oracle `xfs-unbind-mounted`, `xfs-unbind-early`.
   mutating func announceRemoval(_ filesystem: ExtentFS) {
+    let announced = kernel.removalIsAnnounced
     for run in filesystem.owners(in: 0..<filesystem.blockCount) {
       for owner in run.owners {
         guard let (inode, first) = owner.filePage, filesystem.isInCore(inode),
@@ -252,13 +255,14 @@ extension Simulator {
         for page in first..<(first + UInt64(run.blocks.count)) {
           guard let mapping = filesystem.mapping(of: inode), mapping.entries[page]?.blocks != nil
           else { continue }
-          failPage(page, of: inode, filesystem, origin: .injectionByBystander, everyone: true)
+          failPage(page, of: inode, filesystem, origin: .injectionByBystander, everyone: announced)
           deliverSignals()
         }
+        guard announced else { continue }
         filesystem.mapping(of: inode)?.unmapPages(first..<(first + UInt64(run.blocks.count)))
       }
     }
     note("xfs_dax_notify_failure", "the device goes: the filesystem is shut down")
-    filesystem.shutDown(.forcedUnmount)
+    filesystem.shutDown(announced ? .forcedUnmount : .corruptOnDisk)
   }
 }

@@ -29,26 +29,28 @@ extension Simulator {
       note("do_swap_page", "the private copy was poisoned: SIGBUS/BUS_MCEERR_AR")
       return .signal(Signal(kind: .actionRequired, address: address, shift: 12))
     }
+    // The window itself is not kept: who holds a copy makes the fault copy its page table.
     guard let mapping = mapping(region),
-      let window = mapping.window(of: process, at: address)
+      let (page, isPresent, protection) = mapping.window(of: process, at: address).map({
+        ($0.page(at: address), $0.isPresent($0.page(at: address)), $0.protection)
+      })
     else { return .signal(Signal(kind: .busAddress, address: address)) }
-    let isPresent = window.isPresent(window.page(at: address))
     guard
       isPresent || machine.blocks[region.namespace]?.isBound == true
-        || !window.protection.contains(write ? .write : .read)
+        || !protection.contains(write ? .write : .read)
     else {
       note("dax_iomap_fault", "the device is gone: SIGBUS/BUS_ADRERR")
       return .signal(Signal(kind: .busAddress, address: address))
     }
     switch mapping.fault(process: process, address: address, write: write) {
     case .present(let entry):
-      return place(entry, page: window.page(at: address), address, region)
+      return place(entry, page: page, address, region)
     case .mapped(let entry, _):
-      noteMapped(entry, window.page(at: address), region)
-      return place(entry, page: window.page(at: address), address, region)
+      noteMapped(entry, page, region)
+      return place(entry, page: page, address, region)
     case .copied(let source):
       copy(source, to: address, region, process)
-      note("dax_fault_cow_page", "page \(window.page(at: address)): a private copy")
+      note("dax_fault_cow_page", "page \(page): a private copy")
       return .anonymous(address)
     case .fatal(let signal): return .signal(self.signal(signal))
     case .waits, .outOfMemory, .unmapped:

@@ -97,7 +97,8 @@ extension Simulator {
   }
 
   private func write(_ file: OpenFile, _ part: Part, _ value: UInt8) -> Result<Int, Errno> {
-    with(file) { (filesystem) throws(Errno) in
+    guard part.offset >= 0, part.length >= 0 else { return .failure(.invalidArgument) }
+    return with(file) { (filesystem) throws(Errno) in
       try filesystem.write(
         file.inode, at: UInt64(part.offset), fill: value, count: Int(part.length))
     }

@@ -229,15 +229,17 @@ extension Simulator {
 
   /// The driver's `unbind` asks nobody.
   ///
-  /// Source: oracle `xfs-unbind-mounted`, `ext4-unbind-mounted`: since 6.8 XFS is told before, ext4 never.
+  /// Source: oracle `xfs-unbind-mounted`, `ext4-unbind-mounted`: XFS is told before, 6.1 as of a failure; ext4 never.
   private mutating func unbindBlock(_ namespace: Int) -> CommandResult {
     addBlock(namespace)
     guard machine.blocks[namespace]?.isBound == true else { return CommandResult(status: 1) }
     if let (mounted, filesystem) = mountedFilesystem, mounted == namespace {
-      if kernel.removalIsAnnounced, filesystem.isHolder {
+      if filesystem.isHolder {
         announceRemoval(filesystem)
       } else {
         filesystem.shutDown(.forcedUnmount)
+      }
+      if !kernel.removalIsAnnounced || !filesystem.isHolder {
         machine.blocks[namespace]?.leftEntries = true
       }
     }

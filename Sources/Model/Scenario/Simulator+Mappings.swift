@@ -73,14 +73,20 @@ extension Simulator {
     return .success(())
   }
 
+  /// The first address that is no process's (x86-64, four levels).
+  static let taskSize: UInt64 = 0x7fff_ffff_f000
+
   mutating func unmap(
     _ name: String, at range: Range<UInt64>, part: Part?, process: Int
   ) -> Fields {
     let start = part.map { range.lowerBound &+ $0.offset } ?? range.lowerBound
     let length = part.map { UInt64(bitPattern: $0.length) } ?? UInt64(range.count)
+    // As `do_vmi_munmap` before it looks at anything: aligned, not empty, below TASK_SIZE.
+    guard PageSize.base.isAligned(start), length > 0, let rounded = PageSize.base.roundUp(length),
+      start <= Self.taskSize, rounded <= Self.taskSize - start
+    else { return [.error(.invalidArgument)] }
     let result = change(.unmap, start, length, process: process)
     if case .success = result {
-      let rounded = PageSize.base.roundUp(length) ?? length
       processes[process].release(start..<(start + rounded))
       unmapFiles(start..<(start + rounded), process: process)
       if part == nil { processes[process].maps.remove(name) }
@@ -111,10 +117,14 @@ extension Simulator {
   mutating func synchronize(
     _ start: UInt64, _ length: UInt64, process: Int
   ) -> Result<Void, Errno> {
+    // msync(2): EINVAL if the start is not aligned, ENOMEM if the end is before it.
+    guard PageSize.base.isAligned(start) else { return .failure(.invalidArgument) }
+    guard let rounded = PageSize.base.roundUp(length), rounded <= UInt64.max - start else {
+      return .failure(.noMemory)
+    }
     let result = change(.sync(flags: 4), start, length, process: process)
     if case .failure = result { return result }
-    guard let rounded = PageSize.base.roundUp(length) else { return .failure(.noMemory) }
-    let range = start..<(start &+ rounded)
+    let range = start..<(start + rounded)
     let files = synchronizeFiles(range, process: process)
     if case .failure = files { return files }
     return processes[process].isMapped(range) ? .success(()) : .failure(.noMemory)
