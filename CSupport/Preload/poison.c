@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "core.h"
 #include "paths.h"
@@ -71,8 +72,18 @@ uint64_t sd_poison_generation(void)
 	return now ? __atomic_load_n(&now->generation, __ATOMIC_ACQUIRE) : 0;
 }
 
+/* Whether the program could load the byte. */
+static bool is_readable(uintptr_t at)
+{
+	char byte;
+	struct iovec here = { &byte, 1 }, there = { (void *)at, 1 };
+
+	return SD_RAW6(SYS_process_vm_readv, SD_RAW0(SYS_getpid), &here, 1, &there, 1, 0) != -EFAULT;
+}
+
 /* As the kernel goes (madvise_inject_error): folio by folio, each faulted in and then failed; the first error ends it.  A
- * program is privileged on its emulated machine; memory that is no device's is the host's, where it is not. */
+ * program is privileged on its emulated machine; memory that is no device's is the host's, where it is not.  What cannot be
+ * faulted in is EFAULT everywhere. */
 long sd_poison(uintptr_t start, uintptr_t end, int advice, struct sd_quiet *quiet)
 {
 	struct sd_window_entry window;
@@ -91,7 +102,7 @@ long sd_poison(uintptr_t start, uintptr_t end, int advice, struct sd_quiet *quie
 		};
 
 		if (question.token == 0 || !sd_window_at(at, &window)) {
-			result = -EPERM;
+			result = is_readable(at) ? -EPERM : -EFAULT;
 			break;
 		}
 		result = sd_request_ask(&request, &question, sizeof question, SD_POISONED, &answer, sizeof answer, NULL);

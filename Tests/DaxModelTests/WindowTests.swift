@@ -32,6 +32,19 @@ import Testing
     #expect(!space.maps(device: 2))
   }
 
+  /// Catches a process told of its mapping with the lowest address, where the kernel tells the one that was entered first.
+  @Test func `of one offset are in the order of mapping, not of addresses`() throws {
+    var space = try AddressSpace(base16, length: page)
+    try space.add(start - 4 * page, page, of: base16, offset: 0)
+    for window in space.windows { _ = space.fault(at: window.range.lowerBound) }
+    #expect(space.places(ofFolio: 0, device: 0).map(\.address) == [start, start - 4 * page])
+    // What moves is entered again.
+    _ = try space.make(move(2 * page), start, page, at: start + 8 * page)
+    #expect(
+      space.places(ofFolio: 0, device: 0).map(\.address) == [start - 4 * page, start + 8 * page])
+    #expect(space.places(ofFolio: 0, device: 1).isEmpty)
+  }
+
   /// Catches a window laid over another one, whose counts would be lost.
   @Test func `never overlap`() throws {
     var space = try AddressSpace(base16, length: 3 * page)

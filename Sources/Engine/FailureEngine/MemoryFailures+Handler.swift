@@ -116,14 +116,10 @@ extension MemoryFailures {
     _ workload: Workload, _ space: AddressSpace, _ device: Int, _ folio: Int,
     _ threads: [Candidate.Thread]
   ) -> Candidate {
-    let windows = space.windows.filter { $0.device == device && $0.address(of: folio) != nil }
-      .sorted { ($0.offset, $0.range.lowerBound) < ($1.offset, $1.range.lowerBound) }
-    return Candidate(
+    Candidate(
       process: Int(workload.process), threads: threads,
-      places: windows.compactMap { window in
-        window.address(of: folio).map {
-          Candidate.Place(address: $0, shift: window.alignment.shift)
-        }
+      places: space.places(ofFolio: folio, device: device).map {
+        Candidate.Place(address: $0.address, shift: $0.size.shift)
       })
   }
 

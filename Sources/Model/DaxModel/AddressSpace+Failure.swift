@@ -1,6 +1,17 @@
-internal import PmemBase
+public import PmemBase
 
 extension AddressSpace {
+  /// Where the folio has page-table entries, in the order of the device's interval tree: by the windows' offsets, and among equals
+  /// the one first that was entered first.
+  ///
+  /// Source: `collect_procs_file`, mm/memory-failure.c; `vma_interval_tree_insert` (v6.1, v7.3); oracle `devdax-4k-two-vmas`, where the
+  /// second mapping has the lower address.
+  public func places(ofFolio folio: Int, device: Int) -> [(address: UInt64, size: PageSize)] {
+    windows.filter { $0.device == device && $0.address(of: folio) != nil }
+      .sorted { ($0.offset, $0.entered) < ($1.offset, $1.entered) }
+      .compactMap { window in window.address(of: folio).map { ($0, window.alignment) } }
+  }
+
   /// Where bytes of the device lie in its windows, present or not: the address of each first byte that a window shows, ascending.
   public func addresses(of bytes: Range<UInt64>, device: Int) -> [UInt64] {
     windows.compactMap { window in
@@ -34,6 +45,7 @@ extension Window {
       geometry: DeviceGeometry(size: 0, alignment: alignment), offset: offset,
       protection: protection, access: access)
     lost.advice = advice
+    lost.entered = entered
     self = lost
   }
 }

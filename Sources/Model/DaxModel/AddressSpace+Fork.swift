@@ -5,6 +5,7 @@ extension AddressSpace {
   /// anonymous pages is not copied, the child faults again (oracle `devdax-2m-fork-early`).
   public func forked() -> AddressSpace {
     var child = AddressSpace()
+    child.entries = entries
     for window in windows where !window.advice.contains(.dontFork) {
       var copy = window
       copy.presence = PresenceMap(slots: Window.slots(window.range, window.alignment))

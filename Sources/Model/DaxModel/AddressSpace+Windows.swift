@@ -4,8 +4,17 @@ internal import PmemBase
 extension AddressSpace {
   /// Enters a window where none is, and joins it with its neighbours if it continues them.
   mutating func insert(_ window: Window) {
+    var window = window
+    enter(&window)
     windows.insert(window, at: firstWindow(endingAfter: window.range.lowerBound))
     merge(window.range)
+  }
+
+  /// The window goes into the interval tree behind those of its offset. Source: `vma_prepare`, `vma_complete`, mm/vma.c (6.1:
+  /// `__vma_adjust`): a VMA whose ends change is taken out and entered again.
+  private mutating func enter(_ window: inout Window) {
+    entries += 1
+    window.entered = entries
   }
 
   /// Drops every window, or part of one, in `range`.
@@ -67,6 +76,8 @@ extension AddressSpace {
     right.offset = whole.offset(of: address)
     left.presence = left.presence.restricted(to: Window.slots(left.range, left.alignment))
     right.presence = right.presence.restricted(to: Window.slots(right.range, right.alignment))
+    enter(&left)
+    enter(&right)
     windows[index] = left
     windows.insert(right, at: index + 1)
     return released
@@ -83,6 +94,8 @@ extension AddressSpace {
       let right = windows.remove(at: index + 1)
       windows[index].presence = PresenceMap(joining: windows[index].presence, right.presence)
       windows[index].range = windows[index].range.lowerBound..<right.range.upperBound
+      entries += 1
+      windows[index].entered = entries
     }
   }
 }

@@ -12,6 +12,8 @@ public struct AddressSpace: Sendable {
   public internal(set) var windows: ContiguousArray<Window> = []
 
   var pending: [PendingChange] = []
+  /// Entries into interval trees so far.
+  var entries: UInt64 = 0
   private var lastHit = 0
 
   public init() {}

@@ -12,6 +12,8 @@ public struct Window: Sendable {
   public internal(set) var protection: Protection
   public let access: AccessMode
 
+  /// Rises with every entry into the device's interval tree: what two windows of the same offset are told apart by.
+  var entered: UInt64 = 0
   var advice: Advice.Memory = []
   var presence: PresenceMap
 

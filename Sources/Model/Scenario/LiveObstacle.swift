@@ -146,7 +146,10 @@ extension ShellNode {
     switch self {
     case .list(let items): for item in items { found += try item.node.administration() }
     case .pipeline(let stages): for stage in stages { found += try stage.administration() }
-    case .loop(_, _, let body), .lines(_, let body): found = try body.administration()
+    case .loop(_, let words, let body):
+      try Self.check(words)
+      found = try body.administration()
+    case .lines(_, let body): found = try body.administration()
     case .redirected(let node, let redirections):
       try Self.check(redirections)
       found = try node.administration()
@@ -154,13 +157,7 @@ extension ShellNode {
     case .command(let command):
       if let setting = command.setting { return [try setting.live()] }
       try Self.check(command.redirections)
-      for word in command.words + command.assignments.map(\.value) {
-        for case .substitution(let node, _) in word.segments {
-          guard try node.administration().isEmpty else {
-            throw Lack(LiveObstacle.Lack.command("a substitution that changes the machine"))
-          }
-        }
-      }
+      try Self.check(command.words + command.assignments.map(\.value))
       guard let first = command.words.first else { return [] }
       let name = first.plain ?? "a command with a variable name"
       guard Self.harmless.contains(name) else { throw Lack(LiveObstacle.Lack.command(name)) }
@@ -168,10 +165,36 @@ extension ShellNode {
     return found
   }
 
+  /// What is put into words is looked at as well; what the parser does not know is not run.
+  private static func check(_ words: [ShellWord]) throws(Lack) {
+    for word in words {
+      for segment in word.segments {
+        switch segment {
+        case .text(let text) where text.contains("`"):
+          throw Lack(LiveObstacle.Lack.command("a substitution"))
+        case .text: break
+        case .variable(let name, _):
+          guard name.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" }) || name.count == 1
+          else { throw Lack(LiveObstacle.Lack.command("a substitution")) }
+        case .arithmetic(let text):
+          guard !text.contains("`"), !text.contains("$(") else {
+            throw Lack(LiveObstacle.Lack.command("a substitution"))
+          }
+        case .substitution(let node, _):
+          guard try node.administration().isEmpty else {
+            throw Lack(LiveObstacle.Lack.command("a substitution that changes the machine"))
+          }
+        }
+      }
+    }
+  }
+
   /// Nothing is written but into nothing.
   private static func check(_ redirections: [Redirection]) throws(Lack) {
     for redirection in redirections
-    where redirection.descriptor != 0 && redirection.target.plain != "/dev/null" {
+    where redirection.target.plain == nil
+      || redirection.descriptor != 0 && redirection.target.plain != "/dev/null"
+    {
       throw Lack(LiveObstacle.Lack.command("a redirection into a file"))
     }
   }

@@ -78,18 +78,10 @@ extension Simulator {
   private func candidates(device: Int, folio: Int) -> [Candidate] {
     processes.indices.filter { processes[$0].isAlive }.map { index in
       let process = processes[index]
-      let windows = process.space.windows.filter {
-        $0.device == device && $0.address(of: folio) != nil
-      }
-      let ordered = windows.sorted {
-        ($0.offset, $0.range.lowerBound) < ($1.offset, $1.range.lowerBound)
-      }
       return Candidate(
         process: index, threads: policies(of: process),
-        places: ordered.compactMap { window in
-          window.address(of: folio).map {
-            Candidate.Place(address: $0, shift: window.alignment.shift)
-          }
+        places: process.space.places(ofFolio: folio, device: device).map {
+          Candidate.Place(address: $0.address, shift: $0.size.shift)
         })
     }
   }
