@@ -22,36 +22,69 @@ extension MemoryFailures {
   public func clear(device: Int, sectors: Range<UInt64>) throws(Errno) -> UInt64 {
     let bytes = try bytes(of: sectors, on: device)
     try state.withLock { state throws(Errno) in
-      let dax = devices[device]
-      let granule = Unmapper.granule(dax)
-      let bad = state.media[device].injected.ranges.filter { $0.overlaps(sectors) }
-        .map { $0.clamped(to: sectors) }
-      // Nobody has these pages mapped, and nobody gets them: who touches one now waits for this lock.
-      for run in bad {
-        try unmapper.writeZeroes(dax, run.lowerBound * 512..<run.upperBound * 512)
-      }
-      var left = state.media[device].injected
-      left.clear(bytes: bytes)
-      let healed = Self.blocks(of: bad, granule).filter { block in
-        !left.contains(anyOf: block * granule..<(block + 1) * granule)
-      }
-      for block in healed where state.media[device].marked.contains(block) {
-        try disarm(device, block * granule..<(block + 1) * granule)
-        state.media[device].marked.remove(block)
-      }
-      state.media[device].injected = left
+      try heal(&state, device, sectors, zeroes: true)
       let known = state.media[device].known
       state.media[device].known.clear(bytes: bytes)
-      generation?.advance()
-      for block in healed {
-        for page in block * granule >> 12..<(block + 1) * granule >> 12 {
-          dax.poison.remove(page: Int(page))
-        }
-      }
       tell(state, .cleared(device: device, sectors: sectors))
       if state.media[device].known != known { tell(state, .badBlocksChanged(device: device)) }
     }
     return UInt64(bytes.count)
+  }
+
+  /// Takes injections back: the medium gives the sectors again; what is known of them stays known.
+  ///
+  /// - Parameter zeroes: What they hold is lost.
+  /// - Throws: As ``clear(device:sectors:)``.
+  ///
+  /// Source: ACPI 6.2, 9.20.7.10.
+  public func withdraw(
+    device: Int, sectors: Range<UInt64>, zeroes: Bool = false
+  ) throws(Errno) {
+    _ = try bytes(of: sectors, on: device)
+    try state.withLock { state throws(Errno) in
+      try heal(&state, device, sectors, zeroes: zeroes)
+      tell(state, .cleared(device: device, sectors: sectors))
+    }
+  }
+
+  /// Forgets the whole sectors in `bytes` as bad blocks, whatever the medium is like.
+  public func forget(device: Int, bytes: Range<UInt64>) {
+    state.withLock { state in
+      let known = state.media[device].known
+      state.media[device].known.clear(bytes: bytes)
+      if state.media[device].known != known { tell(state, .badBlocksChanged(device: device)) }
+    }
+  }
+
+  private func heal(
+    _ state: inout State, _ device: Int, _ sectors: Range<UInt64>, zeroes: Bool
+  ) throws(Errno) {
+    let dax = devices[device]
+    let granule = Unmapper.granule(dax)
+    let bad = state.media[device].injected.ranges.filter { $0.overlaps(sectors) }
+      .map { $0.clamped(to: sectors) }
+    // Nobody has these pages mapped, and nobody gets them: who touches one now waits for this lock.
+    if zeroes {
+      for run in bad {
+        try unmapper.writeZeroes(dax, run.lowerBound * 512..<run.upperBound * 512)
+      }
+    }
+    var left = state.media[device].injected
+    left.clear(bytes: sectors.lowerBound * 512..<sectors.upperBound * 512)
+    let healed = Self.blocks(of: bad, granule).filter { block in
+      !left.contains(anyOf: block * granule..<(block + 1) * granule)
+    }
+    for block in healed where state.media[device].marked.contains(block) {
+      try disarm(device, block * granule..<(block + 1) * granule)
+      state.media[device].marked.remove(block)
+    }
+    state.media[device].injected = left
+    generation?.advance()
+    for block in healed {
+      for page in block * granule >> 12..<(block + 1) * granule >> 12 {
+        dax.poison.remove(page: Int(page))
+      }
+    }
   }
 
   /// The granules that the sectors touch, each once, ascending.

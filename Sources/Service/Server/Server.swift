@@ -47,6 +47,8 @@ public final class Server: Sendable {
   let registry: Registry
   /// Errors of the media, and what becomes of them.
   public let failures: MemoryFailures
+  let events = EventLog()
+  let timers = Mutex(Timers())
   private let directory: SessionDirectory
   private let listener: Listener
   private let acceptor = Mutex<WorkerThread?>(nil)
@@ -216,6 +218,7 @@ public final class Server: Sendable {
   /// Begins to accept workloads and tools.
   public func start() throws(ServerError) {
     do throws(Errno) {
+      _ = failures.observe { [weak self] event in self?.record(event) }
       try failures.start()
       let thread = try WorkerThread(name: "softdax-accept") { [self] in accept() }
       acceptor.withLock { $0 = thread }
@@ -246,6 +249,7 @@ public final class Server: Sendable {
   ///
   /// Workloads that still run find their device withdrawn: a touch is SIGBUS/BUS_ADRERR.
   public func stop() {
+    stopTimers()
     listener.shutdown()
     acceptor.withLock { thread in
       thread?.join()

@@ -17,6 +17,15 @@ public enum Request: Sendable {
   case inject(Injection)
   /// Sectors of 512 bytes; `count` 0: to the device's end.
   case clearErrors(device: Int, first: UInt64, count: UInt64)
+  /// Takes injections back.
+  case withdraw(device: Int, first: UInt64, count: UInt64)
+  case getErrors(device: Int, ErrorList, first: UInt64)
+  case scrub(starts: Bool)
+  /// `page`: of 4 KiB; `first`: the mapping to begin with.
+  case getOwners(device: Int, page: UInt64, first: UInt32)
+  case predict(
+    device: Int, page: UInt64, kind: Injection.Kind, process: Int32?, first: UInt32)
+  case watch(pages: Bool)
   case getServer
   case getDevice(Int)
   case getPages(device: Int, first: UInt64, count: UInt64)
@@ -175,7 +184,8 @@ extension Request {
       let (m, envelope) = try Codec.list(
         sd_control.self, of: UInt8.self, count: { $0.length }, limit: SD_ENVELOPE_MOST, bytes)
       self = .control(Control(request: m.request, access: m.access, envelope: envelope))
-    case SD_POISON, SD_INJECT, SD_CLEAR_ERRORS:
+    case SD_POISON, SD_INJECT, SD_CLEAR_ERRORS, SD_WITHDRAW, SD_GET_ERRORS, SD_SCRUB,
+      SD_GET_OWNERS, SD_PREDICT, SD_WATCH:
       self = try Self.failure(bytes, type)
     case SD_GET_SERVER:
       _ = try Codec.exactly(sd_header.self, bytes)
@@ -203,11 +213,8 @@ extension Request {
     get throws(WireError) {
       switch self {
       case .inject(let injection): return injection.encoded
-      case .clearErrors(let device, let first, let count):
-        return Codec.bytes(
-          of: sd_clear_errors(
-            header: Codec.header(SD_CLEAR_ERRORS), device: UInt32(device), reserved: 0,
-            first: first, count: count))
+      case .clearErrors, .withdraw, .getErrors, .scrub, .getOwners, .predict, .watch:
+        return failureBytes
       case .getServer:
         return Codec.bytes(of: Codec.header(SD_GET_SERVER))
       case .getDevice(let index):
