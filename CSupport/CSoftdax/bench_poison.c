@@ -225,6 +225,9 @@ double sd_bench_poison_inject(struct sd_bench_child *child, int lossy)
 		return -errno;
 	if (!lossy && (read(child->pipe[0], space, PAGE) != PAGE || pwrite(child->memfd, space, PAGE, 0) != PAGE))
 		return -errno;
+	/* A hole makes no event: whoever touches it before the marker is there gets zeroes. */
+	for (uint32_t i = 0; lossy && i < child->mappings; i++)
+		mark(child->uffd, child->base + i * (uint64_t)PAGE);
 	return now_ns() - before;
 }
 

@@ -27,7 +27,8 @@ final class ErrorTally: Sendable {
   private func count(_ event: FailureEvent) {
     state.withLock { state in
       switch event {
-      case .signalled(_, error: nil): state.met += 1
+      case .signalled: state.met += 1
+      case .signalFailed: state.met -= 1
       case .ended(_, let status, let handled):
         state.handled += handled.count
         if let status, status & 0x7f == 7 { state.died += 1 }

@@ -33,7 +33,7 @@ struct sd_bench_touch sd_bench_poison_tell(struct sd_bench_child *child, char wo
 void sd_bench_poison_end(struct sd_bench_child *child);
 
 /* The C side: splice(2) the page away, FALLOC_FL_PUNCH_HOLE, write it back; UFFDIO_POISON follows in every mapping when one is touched.
- * lossy: without saving the bytes.  Returns ns, or -errno. */
+ * lossy: without saving the bytes, the markers at once.  Returns ns, or -errno. */
 double sd_bench_poison_inject(struct sd_bench_child *child, int lossy);
 int sd_bench_poison_clear(struct sd_bench_child *child);
 

@@ -8,8 +8,10 @@ public enum FailureEvent: Sendable {
   case ruleFailed(device: Int, InjectionRule, error: Int32)
   /// `memory_failure()` has decided about a folio.
   case failed(device: Int, folio: Int, origin: FailureOrigin, GenericFailure)
-  /// A signal was sent, or is what a touch gets. `error`: it could not be, with this errno.
-  case signalled(SignalOrder, error: Int32?)
+  /// A signal is sent now, or is what a touch gets.
+  case signalled(SignalOrder)
+  /// It could not be sent after all, with this errno.
+  case signalFailed(SignalOrder, error: Int32)
   /// The folio was taken out of every page table.
   case unmapped(device: Int, folio: Int)
   /// Sectors are good again.

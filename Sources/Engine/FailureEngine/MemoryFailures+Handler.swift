@@ -78,7 +78,11 @@ extension MemoryFailures {
   }
 
   /// The decision alone.
-  func look(_ device: Int, _ folio: Int, _ origin: FailureOrigin) -> GenericFailure {
+  ///
+  /// - Parameter faultsIn: `current` has touched the folio by then.
+  func look(
+    _ device: Int, _ folio: Int, _ origin: FailureOrigin, faultsIn: Bool
+  ) -> GenericFailure {
     let all = ordered()
     let threads = policies(of: all, device, folio, origin)
     var candidates: [Candidate] = []
@@ -87,15 +91,15 @@ extension MemoryFailures {
       let candidate = Self.candidate(
         workload, space.space, device, folio, threads[workload.token], origin)
       candidates.append(
-        candidate.places.isEmpty && origin.current?.process == candidate.process
+        faultsIn && candidate.places.isEmpty && origin.current?.process == candidate.process
           ? touching(candidate, space.space, device, folio) : candidate)
     } act: {
     } last: { _, _ in
     }
-    // Who is current has had it by then.
     let isOwned =
       devices[device].isOwned(folio: folio)
-      || candidates.contains { $0.process == origin.current?.process && !$0.places.isEmpty }
+      || faultsIn
+        && candidates.contains { $0.process == origin.current?.process && !$0.places.isEmpty }
     return GenericFailure.decide(
       ownerKnown: isOwned, candidates: candidates, origin: origin,
       sysctlEarlyKill: options.earlyKill)
@@ -167,7 +171,8 @@ extension MemoryFailures {
     _ state: borrowing State, _ orders: [SignalOrder], _ all: [Workload], forces: Bool
   ) {
     for order in orders {
-      var failure: Int32?
+      // Before the handler in the workload can say that it has come.
+      tell(state, .signalled(order))
       let isOptional = order.code == .actionOptional
       if isOptional || forces,
         let workload = all.first(where: { Int($0.process) == order.process })
@@ -183,10 +188,9 @@ extension MemoryFailures {
               shift: Int32(order.shift), address: order.address)
           }
         } catch {
-          failure = error.rawValue
+          tell(state, .signalFailed(order, error: error.rawValue))
         }
       }
-      tell(state, .signalled(order, error: failure))
     }
   }
 }

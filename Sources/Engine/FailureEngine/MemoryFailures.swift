@@ -160,13 +160,15 @@ public final class MemoryFailures: PoisonHandler, Sendable {
 
   /// Who would be signalled if the page failed now; nothing is done.
   ///
-  /// - Parameter page: Of 4 KiB, from the device's start.
+  /// - Parameters:
+  ///   - page: Of 4 KiB, from the device's start.
+  ///   - faultsIn: Who is `current` has touched it by then: what ``faultIn(device:page:of:)`` does.
   /// - Throws: `.noSuchAddressOrDevice` for a page that the device does not have.
-  public func dryRun(device: Int, page: UInt64, origin: FailureOrigin) throws(Errno)
-    -> GenericFailure
-  {
+  public func dryRun(
+    device: Int, page: UInt64, origin: FailureOrigin, faultsIn: Bool = false
+  ) throws(Errno) -> GenericFailure {
     let folio = try folio(of: page, on: device)
-    return state.withLock { _ in look(device, folio, origin) }
+    return state.withLock { _ in look(device, folio, origin, faultsIn: faultsIn) }
   }
 
   func folio(of page: UInt64, on device: Int) throws(Errno) -> Int {

@@ -93,7 +93,8 @@ extension Server {
         try failures.mappers(device: device, page: page).contains(where: { $0.process == process })
       else { throw .badAddress }
     }
-    let decided = try failures.dryRun(device: device, page: page, origin: origin)
+    let decided = try failures.dryRun(
+      device: device, page: page, origin: origin, faultsIn: process != nil)
     guard case .handled(let plan) = decided else { return Prediction(outcome: .unknownOwner) }
     let workloads = registry.workloads
     func command(_ process: Int) -> String {

@@ -71,15 +71,10 @@ extension Server {
       }
       happening.code = Int32(Prediction.Outcome.handled.wire)
       return [happening] + plan.verdicts.map(Happening.init)
-    case .signalled(let order, let error):
-      var happening = Happening(.signal)
-      happening.process = Int32(order.process)
-      happening.thread = Int32(order.thread)
-      happening.address = order.address
-      happening.shift = UInt32(order.shift)
-      happening.code =
-        order.code == .actionRequired ? BusError.actionRequired : BusError.actionOptional
-      happening.error = error ?? 0
+    case .signalled(let order): return [Happening(order)]
+    case .signalFailed(let order, let error):
+      var happening = Happening(order)
+      happening.error = error
       return [happening]
     case .unmapped(let device, let folio):
       return [Happening(.zap, device, bytes: bytes(device, folio..<folio + 1))]
@@ -122,6 +117,15 @@ extension Happening {
 
   fileprivate init(_ kind: Kind, _ device: Int, sectors: Range<UInt64>) {
     self.init(kind, device, bytes: sectors.lowerBound << 9..<sectors.upperBound << 9)
+  }
+
+  fileprivate init(_ order: SignalOrder) {
+    self.init(.signal)
+    process = Int32(order.process)
+    thread = Int32(order.thread)
+    address = order.address
+    shift = UInt32(order.shift)
+    code = order.code == .actionRequired ? BusError.actionRequired : BusError.actionOptional
   }
 
   fileprivate init(_ verdict: KillPlan.Verdict) {
