@@ -23,15 +23,13 @@
 #include <x86intrin.h>
 #endif
 
+#include "bench_common.h"
+
 extern char **environ;
 
 #ifndef MFD_HUGE_SHIFT
 #define MFD_HUGE_SHIFT 26
 #endif
-
-/* Where the child finds what it inherits. */
-#define CHILD_SOCKET 3
-#define CHILD_MEMFD 4
 
 #define ACCESS_PASSES 15u
 #define REPLY_SECONDS 60
@@ -139,7 +137,7 @@ union descriptor_message {
 	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-static int send_descriptor(int socket, int descriptor)
+int sd_bench_send_descriptor(int socket, int descriptor)
 {
 	union descriptor_message control = {0};
 	struct iovec part = {.iov_base = "", .iov_len = 1};
@@ -155,8 +153,7 @@ static int send_descriptor(int socket, int descriptor)
 	return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* Returns the descriptor, or why the child could not send one. */
-static int receive_descriptor(int socket)
+int sd_bench_receive_descriptor(int socket)
 {
 	struct sd_bench_figures instead = {0};
 	union descriptor_message control = {0};
@@ -178,7 +175,7 @@ static int receive_descriptor(int socket)
 
 /* ------------------------------------------------------------------ the child */
 
-static int open_userfaultfd(void)
+int sd_bench_open_userfaultfd(void)
 {
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 	if (fd >= 0)
@@ -197,7 +194,7 @@ static int open_userfaultfd(void)
 /* Puts [base, base + length) under the parent's handler thread and waits until it says go. */
 static int hand_over(void *base, uint64_t length)
 {
-	int fd = open_userfaultfd();
+	int fd = sd_bench_open_userfaultfd();
 	if (fd < 0)
 		return fd;
 	struct uffdio_api api = {.api = UFFD_API,
@@ -209,7 +206,7 @@ static int hand_over(void *base, uint64_t length)
 	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &range))
 		result = -errno;
 	if (!result)
-		result = send_descriptor(CHILD_SOCKET, fd);
+		result = sd_bench_send_descriptor(CHILD_SOCKET, fd);
 	if (!result && recv(CHILD_SOCKET, &go, sizeof go, 0) != sizeof go)
 		result = -EPIPE;
 	close(fd);
@@ -311,7 +308,6 @@ static void *handle_faults(void *argument)
 	}
 }
 
-/* Starts `program` with its end of a new socket pair; `environment` NULL-terminated.  Returns our end. */
 static int start_child(struct sd_bench_pass pass, const char *program, const char *device, int memfd,
 		       char **environment, pid_t *child)
 {
@@ -321,6 +317,11 @@ static int start_child(struct sd_bench_pass pass, const char *program, const cha
 	snprintf(page_size, sizeof page_size, "%llu", (unsigned long long)pass.page_size);
 	char *const arguments[] = {(char *)program, "bench-workload", work, pages, page_size, (char *)device, NULL};
 
+	return sd_bench_spawn(program, arguments, memfd, environment, child);
+}
+
+int sd_bench_spawn(const char *program, char *const arguments[], int memfd, char **environment, pid_t *child)
+{
 	int pair[2], result;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
@@ -362,8 +363,7 @@ static void collect(int socket, pid_t child, struct sd_bench_figures *figures)
 		;
 }
 
-/* This process's environment without the variables of a run, with room for two more. */
-static char **plain_environment(size_t *count)
+char **sd_bench_environment(size_t *count)
 {
 	size_t all = 0;
 	while (environ[all])
@@ -383,7 +383,7 @@ struct sd_bench_figures sd_bench_baseline(struct sd_bench_pass pass, const char 
 	pthread_t thread;
 	pid_t child;
 	size_t count;
-	char **environment = plain_environment(&count);
+	char **environment = sd_bench_environment(&count);
 	int socket = environment ? start_child(pass, program, "-", memfd, environment, &child) : -ENOMEM;
 	free(environment);
 	if (socket < 0) {
@@ -391,7 +391,7 @@ struct sd_bench_figures sd_bench_baseline(struct sd_bench_pass pass, const char 
 		return figures;
 	}
 	if (pass.work == SD_BENCH_TOUCH) {
-		handler.fd = receive_descriptor(socket);
+		handler.fd = sd_bench_receive_descriptor(socket);
 		if (handler.fd < 0)
 			figures.error = handler.fd;
 		else if ((figures.error = -pthread_create(&thread, NULL, handle_faults, &handler)))
@@ -419,7 +419,7 @@ struct sd_bench_figures sd_bench_device(struct sd_bench_pass pass, const char *p
 	pid_t child;
 	size_t count;
 	int socket = -ENOMEM;
-	char **environment = plain_environment(&count);
+	char **environment = sd_bench_environment(&count);
 	if (environment && asprintf(&preload_entry, "LD_PRELOAD=%s", preload) >= 0 &&
 	    asprintf(&directory_entry, "SOFTDAX_DIR=%s", directory) >= 0) {
 		environment[count++] = preload_entry;

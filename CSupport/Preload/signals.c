@@ -118,10 +118,11 @@ static void note(const siginfo_t *info)
 	struct sd_handled *entry = &ring->entries[turn % SD_HANDLED_ENTRIES];
 
 	entry->address = (uintptr_t)info->si_addr;
-	entry->time = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	entry->thread = (uint32_t)SD_RAW0(SYS_gettid);
 	entry->code = info->si_code;
 	entry->shift = (uint32_t)info->si_addr_lsb;
+	/* Last: with another time the entry is complete. */
+	__atomic_store_n(&entry->time, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, __ATOMIC_RELEASE);
 }
 
 static void on_bus(int number, siginfo_t *info, void *context)

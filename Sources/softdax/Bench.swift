@@ -2,7 +2,8 @@ internal import ArgumentParser
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure softdax on this host.", subcommands: [BenchInsert.self, BenchModel.self])
+    abstract: "Measure softdax on this host.",
+    subcommands: [BenchInsert.self, BenchPoison.self, BenchModel.self])
 }
 
 struct BenchInsert: ParsableCommand {
@@ -42,6 +43,43 @@ struct BenchInsert: ParsableCommand {
   func run() throws {
     var bench = try InsertBench(repetitions: repetitions, pages: pages, withServer: !baseline)
     let report = try bench.run()
+    print(json ? try jsonText(report) : report.text, terminator: json ? "\n" : "")
+    if report.control.isVoid || report.hasFailure { throw ExitCode.failure }
+  }
+}
+
+struct BenchPoison: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "poison",
+    abstract: "Measure what a memory error costs, beside raw C with the same effect.",
+    discussion: """
+      A child maps one page, 1 and 64 times. This process breaks it, the child touches it: from the injection to the first line of the \
+      program's handler, every mapping armed; and again, where the marker is found. C does the same steps in the same order: splice, \
+      FALLOC_FL_PUNCH_HOLE, write back, UFFDIO_POISON. "C, lossy" leaves out the saving. A futex round trip is the control.
+
+      Example: softdax bench poison --repetitions 15 --json > poison.json
+      """)
+
+  @Option(help: ArgumentHelp("Times that each row is measured on each side.", valueName: "n"))
+  var repetitions = 9
+
+  @Option(help: ArgumentHelp("Errors of one measurement.", valueName: "n"))
+  var rounds = 200
+
+  @Flag(help: "JSON, with every repetition.")
+  var json = false
+
+  func validate() throws {
+    guard (1...1000).contains(repetitions) else {
+      throw ValidationError("--repetitions takes 1 to 1000; 9 or more for figures to quote.")
+    }
+    guard (1...100_000).contains(rounds) else {
+      throw ValidationError("--rounds takes 1 to 100000.")
+    }
+  }
+
+  func run() throws {
+    let report = try PoisonBench(repetitions: repetitions, rounds: rounds).run()
     print(json ? try jsonText(report) : report.text, terminator: json ? "\n" : "")
     if report.control.isVoid || report.hasFailure { throw ExitCode.failure }
   }

@@ -1,3 +1,4 @@
+internal import FailureEngine
 internal import FaultEngine
 internal import Logging
 internal import Medium
@@ -14,6 +15,7 @@ struct BenchServer {
   var directory: String { server.path }
   /// "/dev/dax0.0".
   var device: String { "/dev/" + server.deviceNames[0] }
+  var failures: MemoryFailures { server.failures }
   /// Memory that the page descriptors take up by now.
   var descriptorBytes: UInt64 { server.devices[0].descriptorBytes }
 

@@ -18,3 +18,15 @@ struct BenchWorkload: ParsableCommand {
     try BenchPass(work: work, pages: pages, pageSize: pageSize).measure(device)
   }
 }
+
+/// The child of `bench poison`: CSoftdax/bench_poison.c.
+struct BenchPoisonWorkload: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench-poison-workload", abstract: "The measuring child of `softdax bench`.",
+    shouldDisplay: false)
+
+  @Argument var mappings: UInt32
+  @Argument var device: String
+
+  func run() throws { try PoisonPass.work(mappings: mappings, device: device) }
+}

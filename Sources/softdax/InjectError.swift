@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import LinuxSys
 internal import PmemBase
 internal import SystemPackage
 internal import Wire
@@ -22,17 +23,42 @@ struct InjectError: ParsableCommand {
   var device: String
 
   @Option(name: [.customShort("B"), .long], help: "The first sector.")
-  var block: UInt64
+  var block: UInt64?
 
-  @Option(name: [.customShort("n"), .long], help: "How many sectors.")
-  var count: UInt64 = 1
+  @Option(name: [.customShort("n"), .long], help: "How many sectors (default 1).")
+  var count: UInt64?
 
   @Option(
     name: .customLong("as"), help: "What breaks: media, latent, machine-check or poison.")
   var kindName = Request.Injection.Kind.media.rawValue
 
+  @Flag(name: [.customShort("N"), .long], help: "Nobody is told: latent, as of ndctl.")
+  var noNotify = false
+
+  @Flag(
+    name: [.customShort("d"), .long],
+    help: "Take an injection back: the bytes are there again. What is a known bad block stays one.")
+  var uninject = false
+
+  @Flag(name: [.customShort("t"), .long], help: "Only list what is injected, as JSON.")
+  var status = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Not now, but before the device's N-th fault from now is answered.", valueName: "N-faults"))
+  var after: UInt64?
+
+  @Option(
+    help: ArgumentHelp(
+      "The process that consumes the error: its main thread gets BUS_MCEERR_AR. For poison and machine-check.",
+      valueName: "P"))
+  var pid: Int32?
+
   @Flag(help: "machine-check: the data stays, and later touches succeed.")
   var dataStays = false
+
+  @Flag(help: "Only tell who would be signalled, page by page, as JSON; nothing is changed.")
+  var dryRun = false
 
   private var kind: Request.Injection.Kind {
     get throws {
@@ -40,15 +66,41 @@ struct InjectError: ParsableCommand {
         let known = Request.Injection.Kind.allCases.map(\.rawValue).joined(separator: ", ")
         throw ValidationError("--as \(kindName): use one of \(known)")
       }
-      return kind
+      guard noNotify else { return kind }
+      guard kind == .media || kind == .latent else {
+        throw ValidationError("-N: a \(kindName) is nothing that nobody is told of; leave out one")
+      }
+      return .latent
     }
   }
 
   func validate() throws {
     let kind = try kind
+    guard [uninject, status, dryRun].count(where: { $0 }) <= 1 else {
+      throw ValidationError("--uninject, --status and --dry-run are three things; ask for one")
+    }
     if count == 0 { throw ValidationError("--count is 1 or more sectors") }
+    if after == 0 { throw ValidationError("--after counts faults, from 1; leave it out for now") }
+    if status {
+      guard block == nil, count == nil else {
+        throw ValidationError("--status lists all of the device; leave out --block and --count")
+      }
+    } else if block == nil {
+      throw ValidationError("give the first sector with --block (-B)")
+    }
     if dataStays && kind != .machineCheck {
       throw ValidationError("--data-stays says how a machine-check ends; leave it out")
+    }
+    if let pid {
+      guard pid > 0 else { throw ValidationError("--pid \(pid) is no process") }
+      guard kind == .machineCheck || kind == .poison else {
+        throw ValidationError(
+          "--pid says who consumes a machine-check or poison; whoever touches it consumes a \(kindName) error"
+        )
+      }
+    }
+    if after != nil && (uninject || status || dryRun) {
+      throw ValidationError("--after is for an injection; leave it out")
     }
   }
 
@@ -56,21 +108,73 @@ struct InjectError: ParsableCommand {
     let kind = try kind
     let running = try server.connect()
     let target = try running.device(named: device)
+    let (first, sectors) = (block ?? 0, count ?? 1)
     do throws(WireError) {
-      try running.client.inject(
-        Request.Injection(
-          device: target.index, kind: kind, first: block, count: count, dataStays: dataStays))
+      if status {
+        let errors = try running.client.errors(device: target.index, list: .injected)
+        try printStatus(errors)
+      } else if uninject {
+        try running.client.withdraw(device: target.index, first: first, count: sectors)
+      } else if dryRun {
+        try printPrediction(running, target, kind, first, sectors)
+      } else {
+        try running.client.inject(
+          Request.Injection(
+            device: target.index, kind: kind, first: first, count: sectors,
+            dataStays: dataStays, after: after ?? 0, process: pid))
+      }
     } catch {
-      throw Self.failure(error, running, target)
+      throw Self.failure(error, running, target, pid: pid)
     }
   }
 
+  /// As `ndctl inject-error --status`.
+  private func printStatus(_ errors: [Range<UInt64>]) throws(WireError) {
+    struct Status: Encodable {
+      struct Run: Encodable {
+        let block: UInt64
+        let count: UInt64
+      }
+      let badblocks: [Run]
+    }
+    let runs = errors.map { Status.Run(block: $0.lowerBound, count: UInt64($0.count)) }
+    if let text = try? jsonText(Status(badblocks: runs)) { print(text) }
+  }
+
+  private func printPrediction(
+    _ running: RunningServer, _ target: DeviceInfo, _ kind: Request.Injection.Kind,
+    _ first: UInt64, _ sectors: UInt64
+  ) throws(WireError) {
+    guard first < target.size >> 9, sectors <= target.size >> 9 - first else {
+      throw .refused(Errno.outOfRange.rawValue)
+    }
+    var folios: [PredictionReport] = []
+    let last = ((first + sectors) << 9) - 1
+    for folio in (first << 9) / target.alignment...last / target.alignment {
+      let page = (folio * target.alignment) >> 12
+      folios.append(
+        PredictionReport(
+          page: page,
+          try running.client.predict(
+            device: target.index, page: page, kind: kind, process: pid)))
+    }
+    if let text = try? jsonText(folios) { print(text) }
+  }
+
   static func failure(
-    _ error: WireError, _ running: RunningServer, _ device: DeviceInfo
+    _ error: WireError, _ running: RunningServer, _ device: DeviceInfo, pid: Int32? = nil
   ) -> CommandFailure {
     switch error {
     case .refused(Errno.outOfRange.rawValue):
       CommandFailure("\(device.name) has \(device.size >> 9) sectors: not all of these")
+    case .refused(Errno.noSuchProcess.rawValue):
+      CommandFailure(
+        "process \(pid ?? 0) has no device of \(running.socket) mapped; `softdax owners` tells who has"
+      )
+    case .refused(Errno.badAddress.rawValue):
+      CommandFailure(
+        "process \(pid ?? 0) maps nothing of these sectors of \(device.name), or not for reading; "
+          + "`softdax owners \(device.name)` tells who does")
     case .refused(Errno.resourceBusy.rawValue):
       CommandFailure(
         "\(device.name): no process has ever had this page mapped, so the kernel does not know whose it is (EBUSY); "
@@ -84,35 +188,45 @@ struct InjectError: ParsableCommand {
   }
 }
 
-/// `softdax clear-errors`: makes sectors good again.
-struct ClearErrors: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "clear-errors",
-    abstract: "Make broken sectors good: they read zero, and are no bad blocks any more.",
-    discussion: "Example: softdax clear-errors dax0.0 -B 8 -n 8")
-
-  @OptionGroup var server: ServerOption
-
-  @Argument(help: "The device.")
-  var device: String
-
-  @Option(name: [.customShort("B"), .long], help: "The first sector (default 0).")
-  var block: UInt64 = 0
-
-  @Option(name: [.customShort("n"), .long], help: "How many sectors (default: to the end).")
-  var count: UInt64?
-
-  func validate() throws {
-    if count == 0 { throw ValidationError("--count is 1 or more sectors") }
+/// What an error of a folio would do, for programs.
+struct PredictionReport: Encodable {
+  struct Signal: Encodable {
+    let pid: Int32
+    let tid: Int32
+    let comm: String
+    let code: String
+    let address: String
+    let lsb: UInt32
   }
 
-  func run() throws {
-    let running = try server.connect()
-    let target = try running.device(named: device)
-    do throws(WireError) {
-      try running.client.clearErrors(device: target.index, first: block, count: count ?? 0)
-    } catch {
-      throw InjectError.failure(error, running, target)
+  struct Passed: Encodable {
+    let pid: Int32
+    let comm: String
+    let verdict: String
+  }
+
+  /// The folio's first page, of 4 KiB.
+  let pfn: UInt64
+  let outcome: String
+  /// Bytes that go from every page table.
+  let unmapped: UInt64
+  let signals: [Signal]
+  let passedOver: [Passed]
+
+  init(page: UInt64, _ prediction: Prediction) {
+    pfn = page
+    outcome = prediction.outcome.rawValue
+    unmapped = prediction.unmapShift == 0 ? 0 : 1 << UInt64(min(prediction.unmapShift, 63))
+    signals = prediction.verdicts.filter(\.kind.isSignal).map {
+      Signal(
+        pid: $0.process, tid: $0.thread, comm: $0.command, code: $0.kind.rawValue,
+        address: hexadecimal($0.address), lsb: $0.shift)
+    }
+    passedOver = prediction.verdicts.filter { !$0.kind.isSignal }.map {
+      Passed(pid: $0.process, comm: $0.command, verdict: $0.kind.rawValue)
     }
   }
 }
+
+/// "0x7f00"
+func hexadecimal(_ number: UInt64) -> String { "0x" + String(number, radix: 16) }

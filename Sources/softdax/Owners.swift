@@ -2,20 +2,36 @@ internal import ArgumentParser
 internal import HostFilesystem
 internal import LinuxSys
 internal import PmemBase
+internal import Wire
 
 /// `softdax owners`: what a bad page takes with it.
 struct Owners: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Tell whose a page of a mounted filesystem is, and who maps it.",
+    abstract: "Tell whose a page is, who maps it, and who would be signalled if it failed.",
     discussion: """
-      Reads, changes nothing. XFS with a reverse map answers at once, its own blocks included; elsewhere every file is asked for its \
+      Of an emulated device (DEV with --page, --block, --offset or --range): who maps it, where, with which policy; its bad blocks; and the \
+      kill list of a machine check that nobody consumed.
+
+      Of a mounted filesystem (--fs): reads, changes nothing. XFS with a reverse map answers at once, its own blocks included; elsewhere every file is asked for its \
       extents. With a filesystem on /dev/pmemN mounted with dax, the processes listed are those that a failure of the page would reach.
 
+      Example: softdax owners dax0.0 --page 3
       Example: softdax owners --fs /mnt/pmem0 --file /mnt/pmem0/pool@0x3000
       """)
 
+  @OptionGroup var server: ServerOption
+
+  @Argument(help: ArgumentHelp("An emulated device.", valueName: "device"))
+  var device: String?
+
   @Option(help: ArgumentHelp("A mounted filesystem: any path on it.", valueName: "mountpoint"))
-  var fs: String
+  var fs: String?
+
+  @Option(help: ArgumentHelp("Page frame number, 4 KiB pages of DEV.", valueName: "pfn"))
+  var page: UInt64?
+
+  @Option(help: ArgumentHelp("Bytes B to E - 1 of DEV.", valueName: "B-E"))
+  var range: String?
 
   @Option(
     name: [.customShort("B"), .long],
@@ -42,12 +58,34 @@ struct Owners: ParsableCommand {
   var json = false
 
   func validate() throws {
-    guard [block != nil, offset != nil, file != nil].count(where: { $0 }) == 1 else {
-      throw ValidationError("Give one of --block, --offset and --file.")
+    guard (device == nil) != (fs == nil) else {
+      throw ValidationError("Give an emulated device, or a mounted filesystem with --fs.")
+    }
+    if fs != nil {
+      guard page == nil, range == nil else {
+        throw ValidationError("--page and --range are for an emulated device.")
+      }
+      guard [block != nil, offset != nil, file != nil].count(where: { $0 }) == 1 else {
+        throw ValidationError("Give one of --block, --offset and --file.")
+      }
+    } else {
+      guard file == nil, length == nil, !noPaths else {
+        throw ValidationError("--file, --length and --no-paths are for a filesystem (--fs).")
+      }
+      guard
+        [page != nil, block != nil, offset != nil, range != nil].count(where: { $0 }) == 1
+      else { throw ValidationError("Give one of --page, --block, --offset and --range.") }
     }
   }
 
   func run() throws {
+    if let device {
+      let running = try server.connect()
+      let report = try DeviceOwners(running, try running.device(named: device), try deviceBytes())
+      print(json ? try jsonText(report) : report.text, terminator: json ? "\n" : "")
+      return
+    }
+    let fs = fs ?? ""
     do {
       let mount = try Mount(showing: fs)
       let radius = try BlastRadius(of: try range(on: mount), on: mount, wantsPaths: !noPaths)
@@ -57,6 +95,33 @@ struct Owners: ParsableCommand {
     } catch let error as HostFilesystemError {
       throw CommandFailure("owners: \(error)")
     }
+  }
+
+  /// The bytes of the device that are asked for.
+  private func deviceBytes() throws -> Range<UInt64> {
+    let start: UInt64
+    var length: UInt64 = 1
+    var overflow = false
+    if let range {
+      let ends = range.split(separator: "-", omittingEmptySubsequences: false)
+      guard ends.count == 2 else {
+        throw CommandFailure("--range \(range): write B-E, such as 0x3000-0x5000")
+      }
+      start = try Self.bytes(String(ends[0]), of: "--range")
+      let end = try Self.bytes(String(ends[1]), of: "--range")
+      guard start < end else {
+        throw CommandFailure("--range \(range): no byte is in it; E is the first behind it")
+      }
+      length = end - start
+    } else if let offset {
+      start = try Self.bytes(offset, of: "--offset")
+    } else {
+      let unit: UInt64 = page == nil ? 512 : PageSize.base.bytes
+      (start, overflow) = (page ?? block ?? 0).multipliedReportingOverflow(by: unit)
+    }
+    let (end, past) = start.addingReportingOverflow(length)
+    guard !overflow, !past else { throw CommandFailure("no device has so many bytes") }
+    return start..<end
   }
 
   private func range(on mount: Mount) throws -> Range<UInt64> {
@@ -74,7 +139,7 @@ struct Owners: ParsableCommand {
     } else {
       let text = file ?? ""
       guard let sign = text.lastIndex(of: "@") else {
-        throw CommandFailure("--file \(text): write PATH@BYTES, such as \(fs)/pool@0x3000")
+        throw CommandFailure("--file \(text): write PATH@BYTES, such as \(mount.point)/pool@0x3000")
       }
       let byte = PageSize.base.roundDown(
         try Self.bytes(String(text[text.index(after: sign)...]), of: "--file"))

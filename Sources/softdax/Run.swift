@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import LinuxSys
 internal import Logging
+internal import MemoryFailure
 internal import Server
 internal import SystemPackage
 internal import Wire
@@ -11,7 +12,7 @@ struct Run: ParsableCommand {
     abstract: "Run a program on an emulated /dev/dax0.0.",
     discussion: """
       The program and its children find the device in /dev and /sys; every page they touch is handed out and counted. The exit
-      status is the program's (128 + signal if one killed it); 125 if softdax itself fails, 126 if the program cannot be run, 127
+      status is the program's (128 + signal if one killed it; see --expect); 125 if softdax itself fails, 126 if the program cannot be run, 127
       if it is not found.
 
       Example: softdax run --size 1g -- fio --name=t --ioengine=dev-dax --filename=/dev/dax0.0 --rw=write --bs=2m --size=64m
@@ -26,6 +27,20 @@ struct Run: ParsableCommand {
     help:
       "Tell on standard error what was inserted, how fast, and whether every page is idle again.")
   var report = false
+
+  @Option(
+    help: ArgumentHelp(
+      "An error that comes by itself: fault=N or time=250ms (else at the start); offset=BYTES, page=random,seed=N or page=fault; as=machine-check (default), poison, latent or media; count=SECTORS; device=NAME. May be repeated.",
+      valueName: "rule"))
+  var inject: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "sigbus: the exit status says what the program made of memory errors. 0: a handler of it was called, and it ended with 0 (its own status otherwise); 120: it met none; 121: it met one, and neither handled it nor died of it; 135: it died of one.",
+      valueName: "sigbus"))
+  var expect: Expectation?
+
+  enum Expectation: String, ExpressibleByArgument { case sigbus }
 
   @Argument(parsing: .captureForPassthrough, help: "The program and its arguments.")
   var command: [String]
@@ -44,12 +59,19 @@ struct Run: ParsableCommand {
       throw ValidationError("no program given: softdax run [OPTIONS] -- PROGRAM [ARGUMENTS]")
     }
     let program = try Self.resolve(name)
+    let rules = try inject.map { text in
+      do throws(InjectionRuleError) {
+        return try InjectionRule(parsing: text)
+      } catch {
+        throw ValidationError(error.description)
+      }
+    }
     do {
       if let socket {
-        guard machine.isDefault, !report else {
+        guard machine.isDefault, !report, rules.isEmpty, expect == nil else {
           throw ValidationError(
             "with --socket the machine is the server's: give its options to softdax serve, and ask it "
-              + "with softdax list, pages, latency")
+              + "with softdax list, pages, latency, inject-error, monitor")
         }
         let client = try RunningServer(socket: socket)
         let ending = try launch(
@@ -59,16 +81,26 @@ struct Run: ParsableCommand {
       if !machine.fs.isEmpty { try PrivateMounts.enterIfNeeded() }
       let signals = try SignalQueue()
       let server = try Server(machine.serverOptions(), logger: .softdax)
+      let tally = ErrorTally(server)
       try server.start()
       let ending: ChildProcess.Ending
       do {
-        ending = try launch(program, Array(words), in: server.path, signals: signals)
+        try server.prepare(rules)
+        ending = try launch(program, Array(words), in: server.path, signals: signals) {
+          try server.startTimers(rules)
+        }
       } catch {
         server.stop()
         throw error
       }
       finish(server, program: name)
-      throw ExitCode(ending.status)
+      if let reason = tally.failures.first { printError("softdax: \(reason)") }
+      guard expect == .sigbus else { throw ExitCode(ending.status) }
+      let verdict = tally.verdict(ending)
+      printError("softdax: \(name) \(verdict.text)")
+      throw ExitCode(verdict.status)
+    } catch let error as Server.RuleFailure {
+      throw CommandFailure(error.description, status: Status.own)
     } catch let error as ServerError {
       throw CommandFailure(error.description, status: Status.own)
     } catch let error as WireError {
@@ -98,7 +130,7 @@ struct Run: ParsableCommand {
   /// Starts the program and passes signals on until it has ended.
   private func launch(
     _ program: String, _ arguments: [String], in directory: String,
-    signals: borrowing SignalQueue
+    signals: borrowing SignalQueue, begun: () throws -> Void = {}
   ) throws -> ChildProcess.Ending {
     let environment = try PreloadEnvironment(directory: directory).environment
     let mask = signals.previousMask
@@ -113,6 +145,7 @@ struct Run: ParsableCommand {
       throw CommandFailure(
         "\(arguments[0]) cannot be executed: \(error)", status: Status.cannotRun)
     }
+    try begun()
     while true {
       if let ending = try child.reap(block: false) { return ending }
       let signal = try signals.next()

@@ -10,12 +10,20 @@ struct Softdax: ParsableCommand {
       CommandGroup(
         name: "Emulating devices:", subcommands: [Run.self, Serve.self, Environment.self]),
       CommandGroup(
-        name: "Breaking:", subcommands: [InjectError.self, ClearErrors.self]),
+        name: "Breaking:",
+        subcommands: [
+          InjectError.self, ClearErrors.self, StartScrub.self, WaitScrub.self,
+        ]),
       CommandGroup(
-        name: "Looking:", subcommands: [List.self, Pages.self, LatencyCommand.self, Owners.self]),
+        name: "Looking:",
+        subcommands: [
+          List.self, Pages.self, LatencyCommand.self, Owners.self, Monitor.self,
+        ]),
       CommandGroup(name: "Filesystems:", subcommands: [Fsck.self]),
       CommandGroup(name: "The model:", subcommands: [ScenarioCommand.self]),
-      CommandGroup(name: "This host:", subcommands: [Check.self, Bench.self, BenchWorkload.self]),
+      CommandGroup(
+        name: "This host:",
+        subcommands: [Check.self, Bench.self, BenchWorkload.self, BenchPoisonWorkload.self]),
     ])
 
   /// Runs the command; what goes wrong is one line on standard error and the exit status.

@@ -20,7 +20,7 @@ internal import Wire
   /// Catches a command that is not explained, or whose example has gone.
   @Test(arguments: [
     [], ["run"], ["serve"], ["env"], ["list"], ["pages"], ["latency"], ["owners"], ["check"],
-    ["bench"],
+    ["inject-error"], ["clear-errors"], ["start-scrub"], ["wait-scrub"], ["monitor"], ["bench"],
     ["bench", "insert"],
   ])
   func `each command explains itself`(command: [String]) throws {

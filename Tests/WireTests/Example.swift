@@ -45,7 +45,17 @@ enum Example {
       .inject(Request.Injection(device: 1, kind: .latent, first: .max, count: 0)),
       .inject(
         Request.Injection(device: 1, kind: .machineCheck, first: 2, count: 3, dataStays: true)),
+      .inject(
+        Request.Injection(
+          device: 1, kind: .media, first: 2, count: 3, after: .max, process: 5)),
       .clearErrors(device: 1, first: 2, count: 3),
+      .withdraw(device: 1, first: 2, count: 3),
+      .getErrors(device: 1, .injected, first: 2), .getErrors(device: 1, .known, first: .max),
+      .scrub(starts: true), .scrub(starts: false),
+      .getOwners(device: 1, page: .max, first: 2),
+      .predict(device: 1, page: 2, kind: .poison, process: nil, first: 3),
+      .predict(device: 1, page: 2, kind: .machineCheck, process: 4, first: 0),
+      .watch(pages: true), .watch(pages: false),
     ]
     return [
       (
@@ -121,5 +131,37 @@ enum Example {
       LatencySnapshot(
         buckets: (0..<UInt32(Reply.bucketsPerMessage)).map { ($0 * 8, UInt64($0) + 1) },
         minimum: 0, maximum: 4090), next: 4096),
+    .cleared(bytes: .max),
+    .errors([], next: 0), .errors([0..<8, 9..<(.max)], next: 10), .scrubbed(count: 7),
+    .owners([], next: 0),
+    .owners(
+      [PageOwner.Policy.standard, .early, .late].map {
+        PageOwner(
+          process: 1, command: "fio", address: .max, shift: 21, isPresent: $0 == .late, policy: $0)
+      }, next: 3),
+    .prediction(Prediction(outcome: .unknownOwner), next: 0),
+    .prediction(
+      Prediction(
+        outcome: .handled, unmapShift: 30,
+        verdicts: Verdict.Kind.allCases.map {
+          Verdict(kind: $0, process: 1, command: "fio", thread: 2, address: 3, shift: 4)
+        }), next: 5),
+    .events([], lost: 3),
+    .events(
+      Happening.Kind.allCases.map { kind in
+        var event = Happening(kind)
+        event.sequence = 1
+        event.time = 2
+        event.device = kind == .end ? nil : 3
+        event.bytes = kind == .end ? nil : 4096..<8192
+        event.process = 4
+        event.command = "fio"
+        event.thread = 5
+        event.address = 6
+        event.code = 7
+        event.shift = 8
+        event.error = 9
+        return event
+      }, lost: .max),
   ]
 }

@@ -18,8 +18,9 @@
  *   request   SD_MAP, SD_CHANGE, SD_ADOPT, SD_POPULATE: from the thread that called mmap() and the like; a fresh
  *             connection for each call, so that fork, vfork and close_range() find nothing to tear.
  *             Likewise SD_WRITE_ATTRIBUTE, from the thread that called write(), and SD_CONTROL, from the one that called ioctl().
- *   tool      SD_GET_*, SD_INJECT, SD_CLEAR_ERRORS, SD_SET: any number of questions on one connection.  SD_LOCATE as well: it
- *             is about the memory of the process that asks.
+ *   tool      SD_GET_*, SD_INJECT, SD_CLEAR_ERRORS, SD_SET and 112 to 121: any number of questions on one connection.  SD_LOCATE as
+ *             well: it is about the memory of the process that asks.  After SD_WATCH the server sends SD_EVENTS, and answers
+ *             nothing any more.
  */
 #ifndef SOFTDAX_WIRE_H
 #define SOFTDAX_WIRE_H
@@ -81,6 +82,18 @@ enum sd_type {
 	SD_WRITE_ATTRIBUTE = 96, /* struct sd_write_attribute; reply SD_DONE */
 	SD_CONTROL = 97,	 /* struct sd_control */
 	SD_CONTROLLED = 98,	 /* reply: struct sd_controlled */
+
+	SD_WITHDRAW = 112,   /* struct sd_clear_errors: takes injections back; reply SD_DONE */
+	SD_GET_ERRORS = 113, /* struct sd_get_errors; reply SD_ERRORS */
+	SD_ERRORS = 114,
+	SD_SCRUB = 115, /* struct sd_scrub; reply SD_SCRUBBED when no scrub is under way */
+	SD_SCRUBBED = 116,
+	SD_GET_OWNERS = 117, /* struct sd_get_owners; reply SD_OWNERS */
+	SD_OWNERS = 118,
+	SD_PREDICT = 119, /* struct sd_predict; reply SD_PREDICTION */
+	SD_PREDICTION = 120,
+	SD_WATCH = 121,	 /* struct sd_watch; SD_EVENTS come until the connection ends */
+	SD_EVENTS = 122, /* struct sd_events */
 };
 
 struct sd_header {
@@ -302,7 +315,7 @@ struct sd_poison_header {
 
 struct sd_handled { /* a handler of the program was called with a SIGBUS that says a memory error */
 	uint64_t address;
-	uint64_t time; /* CLOCK_MONOTONIC, ns */
+	uint64_t time; /* CLOCK_MONOTONIC, ns; written last */
 	uint32_t thread;
 	int32_t code;
 	uint32_t shift; /* si_addr_lsb */
@@ -350,8 +363,9 @@ struct sd_inject {
 	uint32_t kind;	/* enum sd_error_kind */
 	uint64_t first; /* sectors of 512 bytes */
 	uint64_t count;
+	uint64_t after;	 /* before the device's fault that comes so many faults from now; 0: now */
+	int32_t process; /* who consumes it; 0: nobody.  SD_ERROR_POISON and SD_ERROR_MACHINE_CHECK */
 	uint32_t flags;
-	uint32_t reserved;
 };
 
 struct sd_clear_errors {
@@ -376,6 +390,168 @@ struct sd_set { /* a setting of the emulated kernel, from now on */
 	struct sd_header header;
 	uint32_t setting; /* enum sd_setting */
 	uint32_t value;   /* 0: off */
+};
+
+enum sd_error_list {
+	SD_ERRORS_INJECTED = 1, /* what the medium cannot give */
+	SD_ERRORS_KNOWN = 2,	/* the list of bad blocks */
+};
+
+struct sd_get_errors {
+	struct sd_header header;
+	uint32_t device;
+	uint32_t list;	/* enum sd_error_list */
+	uint64_t first; /* sector to begin with */
+};
+
+struct sd_range { /* sectors of 512 bytes */
+	uint64_t first;
+	uint64_t count;
+};
+#define SD_RANGES_PER_MESSAGE 1024u
+
+struct sd_errors {
+	struct sd_header header;
+	uint32_t count;
+	uint32_t reserved;
+	uint64_t next; /* sector to ask for next; 0: that was all */
+	/* then count × struct sd_range */
+};
+
+struct sd_scrub {
+	struct sd_header header;
+	uint32_t starts; /* 1: begin one; 0: only wait for what is under way */
+	uint32_t reserved;
+};
+
+struct sd_scrubbed {
+	struct sd_header header;
+	uint64_t scrubs; /* complete since the server began */
+};
+
+struct sd_get_owners {
+	struct sd_header header;
+	uint32_t device;
+	uint32_t first; /* mapping to begin with */
+	uint64_t page;	/* pfn, 4 KiB units */
+};
+
+#define SD_OWNER_PRESENT 1u /* it has an entry for the page */
+#define SD_OWNER_EARLY 2u   /* PR_MCE_KILL_EARLY */
+#define SD_OWNER_LATE 4u    /* PR_MCE_KILL_LATE */
+
+struct sd_owner { /* one mapping */
+	int32_t process;
+	uint32_t shift; /* si_addr_lsb */
+	uint64_t address;
+	uint32_t flags;
+	char command[16];
+	uint32_t reserved;
+};
+#define SD_OWNERS_PER_MESSAGE 1024u
+
+struct sd_owners {
+	struct sd_header header;
+	uint32_t count;
+	uint32_t next; /* mapping to ask for next; 0: that was all */
+	/* then count × struct sd_owner */
+};
+
+struct sd_predict { /* nothing is done */
+	struct sd_header header;
+	uint32_t device;
+	uint32_t kind;	 /* enum sd_error_kind */
+	uint64_t page;	 /* pfn, 4 KiB units */
+	int32_t process; /* as in sd_inject */
+	uint32_t first;	 /* verdict to begin with */
+};
+
+enum sd_verdict_kind {
+	SD_VERDICT_NOT_PRESENT = 1, /* no entry for the page */
+	SD_VERDICT_NOT_EARLY = 2,   /* has asked for nothing early */
+	SD_VERDICT_LEADER_GONE = 3, /* its main thread has ended */
+	SD_VERDICT_OPTIONAL = 4,    /* BUS_MCEERR_AO */
+	SD_VERDICT_REQUIRED = 5,    /* BUS_MCEERR_AR */
+};
+
+struct sd_verdict { /* a process that is passed over, or one signal */
+	int32_t process;
+	int32_t thread;
+	uint64_t address;
+	uint32_t shift;
+	uint32_t verdict; /* enum sd_verdict_kind */
+	char command[16];
+};
+#define SD_VERDICTS_PER_MESSAGE 1024u
+
+enum sd_outcome {
+	SD_OUTCOME_HANDLED = 1,
+	SD_OUTCOME_UNKNOWN_OWNER = 2, /* EBUSY: no process has ever had it */
+	SD_OUTCOME_LATER = 3,	      /* nothing happens before somebody touches it */
+};
+
+struct sd_prediction {
+	struct sd_header header;
+	uint32_t count;
+	uint32_t next;	      /* verdict to ask for next; 0: that was all */
+	uint32_t outcome;     /* enum sd_outcome */
+	uint32_t unmap_shift; /* log2 of the bytes that go from every page table; 0: none */
+	/* then count × struct sd_verdict */
+};
+
+/* ------------------------------------------------------------------ what happens, as it happens */
+
+#define SD_WATCH_PAGES 1u /* faults, insertions and zaps as well */
+
+struct sd_watch {
+	struct sd_header header;
+	uint32_t flags;
+	uint32_t reserved;
+};
+
+enum sd_event_type {
+	SD_EVENT_FAULT_TAKEN = 1, /* process, thread, address, offset */
+	SD_EVENT_INSERT = 2,	  /* process, address, offset, length */
+	SD_EVENT_ZAP = 3,	  /* offset, length; process, or 0: out of every page table */
+	SD_EVENT_INJECT = 4,	  /* offset, length, code = enum sd_error_kind */
+	SD_EVENT_FAILURE = 5,	  /* offset, length; process and thread: who is current; code = enum sd_outcome */
+	SD_EVENT_VERDICT = 6,	  /* process, code = enum sd_verdict_kind */
+	SD_EVENT_SIGNAL = 7,	  /* process, thread, address, shift, code = BUS_MCEERR_*; error */
+	SD_EVENT_HANDLED = 8,	  /* the same: a handler was called with it */
+	SD_EVENT_FATAL = 9,	  /* process; code = the signal it died of */
+	SD_EVENT_CLEAR = 10,	  /* offset, length */
+	SD_EVENT_BAD_BLOCKS = 11, /* the list is another one */
+	SD_EVENT_ENABLE = 12,
+	SD_EVENT_DISABLE = 13,
+	SD_EVENT_REFUSED = 14, /* a rule's error could not come: error */
+	SD_EVENT_PANIC = 15,   /* offset, length */
+	SD_EVENT_END = 16,     /* process: its address space has gone */
+};
+
+struct sd_happening {
+	uint64_t sequence;
+	uint64_t time; /* CLOCK_MONOTONIC, ns */
+	uint64_t address;
+	uint64_t offset; /* bytes of the device */
+	uint64_t length;
+	uint32_t type;	/* enum sd_event_type */
+	int32_t device; /* -1: none */
+	int32_t process;
+	int32_t thread;
+	int32_t code;
+	uint32_t shift;
+	int32_t error; /* -errno */
+	char command[16];
+	uint32_t reserved;
+};
+#define SD_EVENTS_PER_MESSAGE 512u
+
+struct sd_events {
+	struct sd_header header;
+	uint32_t count;
+	uint32_t reserved;
+	uint64_t lost; /* that came before the first of these, and are in no message */
+	/* then count × struct sd_happening */
 };
 
 /* ------------------------------------------------------------------ latencies, on the wire */
@@ -529,10 +705,24 @@ SD_ASSERT_SIZE(sd_handled, 32);
 SD_ASSERT_SIZE(sd_handled_ring, 4096);
 SD_ASSERT_SIZE(sd_poison, 32);
 SD_ASSERT_SIZE(sd_poisoned, 40);
-SD_ASSERT_SIZE(sd_inject, 40);
+SD_ASSERT_SIZE(sd_inject, 48);
 SD_ASSERT_SIZE(sd_clear_errors, 32);
 SD_ASSERT_SIZE(sd_cleared, 16);
 SD_ASSERT_SIZE(sd_set, 16);
+SD_ASSERT_SIZE(sd_get_errors, 24);
+SD_ASSERT_SIZE(sd_range, 16);
+SD_ASSERT_SIZE(sd_errors, 24);
+SD_ASSERT_SIZE(sd_scrub, 16);
+SD_ASSERT_SIZE(sd_scrubbed, 16);
+SD_ASSERT_SIZE(sd_get_owners, 24);
+SD_ASSERT_SIZE(sd_owner, 40);
+SD_ASSERT_SIZE(sd_owners, 16);
+SD_ASSERT_SIZE(sd_predict, 32);
+SD_ASSERT_SIZE(sd_verdict, 40);
+SD_ASSERT_SIZE(sd_prediction, 24);
+SD_ASSERT_SIZE(sd_watch, 16);
+SD_ASSERT_SIZE(sd_happening, 88);
+SD_ASSERT_SIZE(sd_events, 24);
 SD_ASSERT_SIZE(sd_bucket_count, 16);
 SD_ASSERT_SIZE(sd_server, 160);
 SD_ASSERT_SIZE(sd_get_device, 16);

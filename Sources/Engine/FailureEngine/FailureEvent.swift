@@ -2,12 +2,16 @@ public import MemoryFailure
 
 /// What happens to pages that fail, as it happens. Devices are indices, sectors have 512 bytes, addresses are the workload's.
 public enum FailureEvent: Sendable {
-  /// Sectors of the medium are bad from now on; `isKnown`: and in the list of bad blocks.
-  case injected(device: Int, sectors: Range<UInt64>, isKnown: Bool)
+  /// Sectors break. `latent`: the list of bad blocks does not say so; `poison`: the medium stays good.
+  case injected(device: Int, sectors: Range<UInt64>, kind: InjectionRule.Kind)
+  /// A rule's moment came, and its error could not: why.
+  case ruleFailed(device: Int, InjectionRule, error: Int32)
   /// `memory_failure()` has decided about a folio.
   case failed(device: Int, folio: Int, origin: FailureOrigin, GenericFailure)
-  /// A signal was sent, or is what a touch gets. `error`: it could not be, with this errno.
-  case signalled(SignalOrder, error: Int32?)
+  /// A signal is sent now, or is what a touch gets.
+  case signalled(SignalOrder)
+  /// It could not be sent after all, with this errno.
+  case signalFailed(SignalOrder, error: Int32)
   /// The folio was taken out of every page table.
   case unmapped(device: Int, folio: Int)
   /// Sectors are good again.

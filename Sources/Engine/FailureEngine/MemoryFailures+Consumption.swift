@@ -53,6 +53,7 @@ extension MemoryFailures {
   ) -> Bool {
     let granule = Unmapper.granule(devices[device])
     var again = false
+    armOthers(&state, device, page, touch)
     Workload.holding([touch.workload]) { workload, space in
       guard !space.ended, !space.space.isChanging(touch.address..<touch.address + 1),
         let now = Workload.page(at: touch.address, in: space.space), now == (device, page)
@@ -72,7 +73,35 @@ extension MemoryFailures {
     return !again
   }
 
-  private func place(of touch: PoisonTouch) -> (device: Int, page: Int)? {
+  /// Puts markers wherever else the page is shown: its handler has run and it is in no page table, so that nobody is left who is to be
+  /// told of a later touch but who touches. Of a larger folio other pages may come back: there each touch asks.
+  private func armOthers(
+    _ state: inout State, _ device: Int, _ page: Int, _ touch: PoisonTouch
+  ) {
+    let granule = Unmapper.granule(devices[device])
+    guard devices[device].geometry.alignment.bytes == granule else { return }
+    let bytes = UInt64(page) << 12..<UInt64(page + 1) << 12
+    for workload in workloads() {
+      Workload.holding([workload]) { workload, space in
+        guard !space.ended else { return }
+        for address in space.space.addresses(of: bytes, device: device)
+        where (address != touch.address || workload !== touch.workload)
+          && !space.space.isChanging(address..<address + 1)
+        {
+          do throws(Errno) {
+            try workload.answerPoison(page: address, bytes: granule)
+            state.media[device].marked.insert(UInt64(page) << 12 / granule)
+          } catch {
+            // Inside an mremap: a touch there asks.
+          }
+        }
+      } act: {
+      } last: { _, _ in
+      }
+    }
+  }
+
+  func place(of touch: PoisonTouch) -> (device: Int, page: Int)? {
     var place: (device: Int, page: Int)?
     Workload.holding([touch.workload]) { _, space in
       if !space.ended { place = Workload.page(at: touch.address, in: space.space) }

@@ -11,13 +11,15 @@ internal import SystemPackage
 extension MemoryFailures {
   /// `memory_failure()` for a folio: decides, unmaps, signals. The handler's lock is held.
   ///
-  /// - Parameter touch: For a consumption: who touched the page. He is the one who is answered by the touch itself.
+  /// - Parameters:
+  ///   - touch: Who touched the page, which he has no entry for yet. For a consumption he is answered by the touch itself.
+  ///   - forces: `current` is in no touch and no system call that could tell him: his signal is sent, too.
   /// - Returns: What the model decided; `nil` when the touch has found nothing to consume any more.
   ///
   /// Source: `mf_generic_kill_procs`, `unmap_and_kill`, mm/memory-failure.c (v6.1, v6.12, v7.3): entries go first, then signals are sent.
   func fail(
     _ state: inout State, _ device: Int, _ folio: Int, _ origin: FailureOrigin,
-    touch: PoisonTouch? = nil
+    touch: PoisonTouch? = nil, forces: Bool = false
   ) throws(Errno) -> GenericFailure? {
     let dax = devices[device]
     guard state.options.recovers else {
@@ -28,7 +30,7 @@ extension MemoryFailures {
     }
     let earlyKill = state.options.earlyKill
     let all = ordered()
-    let threads = policies(of: all, device)
+    let threads = policies(of: all, device, folio, origin)
     var candidates: [Candidate] = []
     var isTouch = touch == nil
     var result: GenericFailure?
@@ -41,7 +43,8 @@ extension MemoryFailures {
       }
       if !space.ended {
         candidates.append(
-          Self.candidate(workload, space.space, device, folio, threads[workload.token] ?? []))
+          Self.candidate(
+            workload, space.space, device, folio, threads[workload.token], origin))
       }
     } act: {
       guard isTouch else { return }
@@ -51,11 +54,12 @@ extension MemoryFailures {
       result = decided
       guard case .handled(let handled) = decided else { return }
       plan = handled
-      guard handled.unmapShift != nil else { return }
+      let bytes =
+        dax.offset(ofFolio: folio)..<dax.offset(ofFolio: folio) + dax.geometry.alignment.bytes
+      // Pages that the medium cannot give are in no page table.
+      guard handled.unmapShift != nil, !dax.poison.healthy(in: bytes).isEmpty else { return }
       do throws(Errno) {
-        try unmapper.unmap(
-          dax,
-          dax.offset(ofFolio: folio)..<dax.offset(ofFolio: folio) + dax.geometry.alignment.bytes)
+        try unmapper.unmap(dax, bytes)
       } catch let caught {
         error = caught
       }
@@ -71,26 +75,49 @@ extension MemoryFailures {
     tell(state, .failed(device: device, folio: folio, origin: origin, result))
     guard let plan else { return result }
     if plan.unmapShift != nil { tell(state, .unmapped(device: device, folio: folio)) }
-    send(state, plan.orders, all)
+    send(state, plan.orders, all, forces: forces)
     return result
   }
 
   /// The decision alone.
+  ///
+  /// - Parameter faultsIn: `current` has touched the folio by then.
   func look(
-    _ state: borrowing State, _ device: Int, _ folio: Int, _ origin: FailureOrigin
+    _ state: borrowing State, _ device: Int, _ folio: Int, _ origin: FailureOrigin,
+    faultsIn: Bool
   ) -> GenericFailure {
     let all = ordered()
-    let threads = policies(of: all, device)
+    let threads = policies(of: all, device, folio, origin)
     var candidates: [Candidate] = []
     Workload.holding(all[...]) { workload, space in
+      guard !space.ended else { return }
+      let candidate = Self.candidate(
+        workload, space.space, device, folio, threads[workload.token], origin)
       candidates.append(
-        Self.candidate(workload, space.space, device, folio, threads[workload.token] ?? []))
+        faultsIn && candidate.places.isEmpty && origin.current?.process == candidate.process
+          ? touching(candidate, space.space, device, folio) : candidate)
     } act: {
     } last: { _, _ in
     }
+    let isOwned =
+      devices[device].isOwned(folio: folio)
+      || faultsIn
+        && candidates.contains { $0.process == origin.current?.process && !$0.places.isEmpty }
     return GenericFailure.decide(
-      ownerKnown: devices[device].isOwned(folio: folio), candidates: candidates, origin: origin,
+      ownerKnown: isOwned, candidates: candidates, origin: origin,
       sysctlEarlyKill: state.options.earlyKill)
+  }
+
+  /// The candidate once it has touched the folio, where a window shows that.
+  private func touching(
+    _ candidate: Candidate, _ space: AddressSpace, _ device: Int, _ folio: Int
+  ) -> Candidate {
+    let offset = devices[device].offset(ofFolio: folio)
+    let shift = devices[device].geometry.alignment.shift
+    let address = space.addresses(of: offset..<offset + 1, device: device).first
+    return Candidate(
+      process: candidate.process, threads: candidate.threads,
+      places: address.map { [Candidate.Place(address: $0, shift: shift)] } ?? [])
   }
 
   /// In the order of `for_each_process`.
@@ -98,47 +125,72 @@ extension MemoryFailures {
     workloads().sorted { ($0.startTime, $0.process) < ($1.startTime, $1.process) }
   }
 
-  /// What the threads of those who map the device have asked for; the kernel keeps it, and it is read before any lock is taken.
-  private func policies(of all: [Workload], _ device: Int) -> [UInt64: [Candidate.Thread]] {
+  /// What the threads of those who have the folio have asked for: the kernel keeps it. Read before all locks are taken, for it is slow;
+  /// `current` is told whatever he has asked for.
+  private func policies(
+    of all: [Workload], _ device: Int, _ folio: Int, _ origin: FailureOrigin
+  ) -> [UInt64: [Candidate.Thread]] {
     var policies: [UInt64: [Candidate.Thread]] = [:]
-    for workload in all where workload.maps(device: device) {
-      policies[workload.token] = ProcessFacts.threads(workload.process).map { thread in
-        Candidate.Thread(
-          id: Int(thread.identifier),
-          policy: thread.hasPolicy ? thread.isEarly ? .early : .late : .standard)
-      }
+    for workload in all where origin.current?.process != Int(workload.process) {
+      guard workload.hasEntry(device: device, folio: folio) else { continue }
+      policies[workload.token] = Self.threads(of: workload)
     }
     return policies
   }
 
+  static func threads(of workload: Workload) -> [Candidate.Thread] {
+    ProcessFacts.threads(workload.process).map { thread in
+      Candidate.Thread(
+        id: Int(thread.identifier),
+        policy: thread.hasPolicy ? thread.isEarly ? .early : .late : .standard)
+    }
+  }
+
   /// Places are where the folio's head is, in the order of the interval tree.
+  ///
+  /// - Parameter threads: nil for who is `current`, and for who got the folio a moment ago.
   private static func candidate(
     _ workload: Workload, _ space: AddressSpace, _ device: Int, _ folio: Int,
-    _ threads: [Candidate.Thread]
+    _ threads: [Candidate.Thread]?, _ origin: FailureOrigin
   ) -> Candidate {
-    Candidate(
-      process: Int(workload.process), threads: threads,
-      places: space.places(ofFolio: folio, device: device).map {
+    let places = space.places(ofFolio: folio, device: device)
+    let isAsked = !places.isEmpty && origin.current?.process != Int(workload.process)
+    return Candidate(
+      process: Int(workload.process),
+      threads: threads ?? (isAsked ? Self.threads(of: workload) : []),
+      places: places.map {
         Candidate.Place(address: $0.address, shift: $0.size.shift)
       })
   }
 
-  /// Sends what is for other threads; what is for `current` is in its own hands, or in its touch.
-  private func send(_ state: borrowing State, _ orders: [SignalOrder], _ all: [Workload]) {
+  /// Sends what is for other threads; what is for `current` is in its own hands, or in its touch, but with `forces`.
+  ///
+  /// Source: `force_sig_mceerr`, kernel/signal.c: blocked or ignored, it kills. Nobody else can send what cannot be blocked, so that is
+  /// SIGKILL here.
+  private func send(
+    _ state: borrowing State, _ orders: [SignalOrder], _ all: [Workload], forces: Bool
+  ) {
     for order in orders {
-      var failure: Int32?
-      if order.code == .actionOptional,
+      // Before the handler in the workload can say that it has come.
+      tell(state, .signalled(order))
+      let isOptional = order.code == .actionOptional
+      if isOptional || forces,
         let workload = all.first(where: { Int($0.process) == order.process })
       {
+        let (process, thread) = (Int32(order.process), Int32(order.thread))
         do throws(Errno) {
-          try BusError.queue(
-            process: Int32(order.process), thread: Int32(order.thread), nonce: workload.nonce,
-            code: BusError.actionOptional, shift: Int32(order.shift), address: order.address)
+          if !isOptional, ProcessFacts.avoids(signal: 7, process, thread: thread) {
+            BusError.kill(process: process)
+          } else {
+            try BusError.queue(
+              process: process, thread: thread, nonce: workload.nonce,
+              code: isOptional ? BusError.actionOptional : BusError.actionRequired,
+              shift: Int32(order.shift), address: order.address)
+          }
         } catch {
-          failure = error.rawValue
+          tell(state, .signalFailed(order, error: error.rawValue))
         }
       }
-      tell(state, .signalled(order, error: failure))
     }
   }
 }

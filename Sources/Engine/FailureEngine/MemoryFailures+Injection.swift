@@ -15,46 +15,79 @@ extension MemoryFailures {
   /// - Parameters:
   ///   - page: Of 4 KiB, from the device's start; its folio fails as a whole.
   ///   - origin: Who does it.
+  ///   - forces: `current` is told by a signal of ours: he does not ask for this himself.
   /// - Returns: What was decided, for the caller to signal himself if he is `current`.
   /// - Throws: `.resourceBusy`: no process has ever had the folio in a page table; `.noSuchAddressOrDevice`: no such page;
   ///   `.notSupported`: see ``Unmapper/check(_:)``.
   @discardableResult
   public func softwarePoison(
-    device: Int, page: UInt64, origin: FailureOrigin = .injectionByBystander
+    device: Int, page: UInt64, origin: FailureOrigin = .injectionByBystander,
+    forces: Bool = false
   ) throws(Errno) -> KillPlan {
     let folio = try folio(of: page, on: device)
     return try state.withLock { state throws(Errno) in
-      try unmapper.check(devices[device])
-      guard devices[device].isEnabled else { throw .noSuchAddressOrDevice }
-      switch try fail(&state, device, folio, origin) {
-      case .handled(let plan)?: return plan
-      case .belongsToDriver?: throw .noSuchAddressOrDevice
-      case .ownerUnknown?, nil: throw .resourceBusy
-      }
+      try softwarePoison(&state, device, folio, origin, forces: forces)
+    }
+  }
+
+  /// - Parameter touch: Who has touched the folio, has no entry for it yet, and is `current`.
+  func softwarePoison(
+    _ state: inout State, _ device: Int, _ folio: Int, _ origin: FailureOrigin, forces: Bool,
+    touch: PoisonTouch? = nil
+  ) throws(Errno) -> KillPlan {
+    try unmapper.check(devices[device])
+    guard devices[device].isEnabled else { throw .noSuchAddressOrDevice }
+    guard touch != nil || devices[device].isOwned(folio: folio) else { throw .resourceBusy }
+    let order = UInt64(devices[device].geometry.alignment.shift) - 9
+    tell(
+      state,
+      .injected(
+        device: device, sectors: UInt64(folio) << order..<UInt64(folio + 1) << order,
+        kind: .poison))
+    switch try fail(&state, device, folio, origin, touch: touch, forces: forces) {
+    case .handled(let plan)?: return plan
+    case .belongsToDriver?: throw .noSuchAddressOrDevice
+    case .ownerUnknown?: throw .resourceBusy
+    case nil: throw .resourceTemporarilyUnavailable
     }
   }
 
   /// A machine check that no thread consumed: the handler runs for each folio, and its pages' sectors are bad blocks.
   ///
-  /// - Parameter mediumIsBad: The medium cannot give the pages either, so that each later touch consumes an error. Without it the
-  ///   data stays, as with the machine checks that an emulator injects.
+  /// - Parameters:
+  ///   - mediumIsBad: The medium cannot give the pages either, so that each later touch consumes an error. Without it the
+  ///     data stays, as with the machine checks that an emulator injects.
+  ///   - origin: `.consumed`: a thread did, after all; its signal is sent.
   public func machineCheck(
-    device: Int, sectors: Range<UInt64>, mediumIsBad: Bool = true
+    device: Int, sectors: Range<UInt64>, mediumIsBad: Bool = true,
+    origin: FailureOrigin = .machineCheck
   ) throws(Errno) {
     let bytes = try bytes(of: sectors, on: device)
+    try state.withLock { state throws(Errno) in
+      try machineCheck(&state, device, bytes, mediumIsBad: mediumIsBad, origin)
+    }
+  }
+
+  func machineCheck(
+    _ state: inout State, _ device: Int, _ bytes: Range<UInt64>, mediumIsBad: Bool,
+    _ origin: FailureOrigin
+  ) throws(Errno) {
     let pages = bytes.lowerBound >> 12..<(bytes.upperBound + 4095) >> 12
     let order = UInt64(devices[device].geometry.alignment.order)
-    try state.withLock { state throws(Errno) in
-      try unmapper.check(devices[device])
-      guard !mediumIsBad || canArm else { throw .notSupported }
-      if mediumIsBad { try poison(&state, device, bytes) }
-      // The address is told in units of 4 KiB: 1 << MISC.LSB.
-      state.media[device].known.add(bytes: pages.lowerBound << 12..<pages.upperBound << 12)
-      tell(state, .badBlocksChanged(device: device))
-      for folio in pages.lowerBound >> order..<((pages.upperBound - 1) >> order + 1)
-      where folio < devices[device].geometry.folioCount && devices[device].isEnabled {
-        _ = try fail(&state, device, Int(folio), .machineCheck)
-      }
+    try unmapper.check(devices[device])
+    guard !mediumIsBad || canArm else { throw .notSupported }
+    tell(
+      state,
+      .injected(
+        device: device, sectors: bytes.lowerBound >> 9..<bytes.upperBound >> 9,
+        kind: .machineCheck))
+    if mediumIsBad { try poison(&state, device, bytes) }
+    // The address is told in units of 4 KiB: 1 << MISC.LSB.
+    state.media[device].known.add(bytes: pages.lowerBound << 12..<pages.upperBound << 12)
+    tell(state, .badBlocksChanged(device: device))
+    for folio in pages.lowerBound >> order..<((pages.upperBound - 1) >> order + 1)
+    where folio < devices[device].geometry.folioCount && devices[device].isEnabled {
+      _ = try fail(&state, device, Int(folio), origin, forces: origin != .machineCheck)
     }
   }
 
@@ -67,13 +100,23 @@ extension MemoryFailures {
   ) throws(Errno) {
     let bytes = try bytes(of: sectors, on: device)
     try state.withLock { state throws(Errno) in
-      try unmapper.check(devices[device])
-      guard canArm else { throw .notSupported }
-      try poison(&state, device, bytes)
-      if isKnown { state.media[device].known.add(bytes: bytes) }
-      tell(state, .injected(device: device, sectors: sectors, isKnown: isKnown))
-      if isKnown { tell(state, .badBlocksChanged(device: device)) }
+      try mediaError(&state, device, bytes, isKnown: isKnown)
     }
+  }
+
+  func mediaError(
+    _ state: inout State, _ device: Int, _ bytes: Range<UInt64>, isKnown: Bool
+  ) throws(Errno) {
+    try unmapper.check(devices[device])
+    guard canArm else { throw .notSupported }
+    try poison(&state, device, bytes)
+    if isKnown { state.media[device].known.add(bytes: bytes) }
+    tell(
+      state,
+      .injected(
+        device: device, sectors: bytes.lowerBound >> 9..<bytes.upperBound >> 9,
+        kind: isKnown ? .media : .latent))
+    if isKnown { tell(state, .badBlocksChanged(device: device)) }
   }
 
   /// Address range scrub: what the medium cannot give is known afterwards.
@@ -99,7 +142,7 @@ extension MemoryFailures {
 
   // MARK: Private
 
-  private var canArm: Bool { workloads().allSatisfy(\.canArm) }
+  var canArm: Bool { workloads().allSatisfy(\.canArm) }
 
   /// - Throws: `.invalidArgument` for no sector, `.outOfRange` for one that the device does not have.
   func bytes(of sectors: Range<UInt64>, on device: Int) throws(Errno) -> Range<UInt64> {

@@ -28,6 +28,7 @@ public final class MemoryFailures: PoisonHandler, Sendable {
     var options: FailureOptions
     var poisonedPages: UInt64 = 0
     var hasPanicked = false
+    var rules: [ArmedError] = []
     var observers: [UInt64: @Sendable (FailureEvent) -> Void] = [:]
     var nextObserver: UInt64 = 0
   }
@@ -40,13 +41,22 @@ public final class MemoryFailures: PoisonHandler, Sendable {
   /// The kernel's mf_mutex.
   let state: Mutex<State>
 
+  private enum Work {
+    case consumed(PoisonTouch)
+    case reached(PoisonTouch)
+  }
+
   private struct Queue {
-    var touches: [PoisonTouch] = []
+    var touches: [Work] = []
     var ends = false
     var worker: WorkerThread?
   }
   private let queue = Mutex(Queue())
   private let queued = EventCount()
+
+  /// Who sees page-table entries come and go; fault threads take this lock, so nothing else is locked under it.
+  let pageObservers = Mutex<[UInt64: @Sendable (PageEvent) -> Void]>([:])
+  let isWatched = Atomic(false)
 
   /// - Parameters:
   ///   - generation: see ``generation``.
@@ -82,9 +92,13 @@ public final class MemoryFailures: PoisonHandler, Sendable {
 
   // MARK: Touches
 
-  public func consumed(_ touch: PoisonTouch) {
+  public func consumed(_ touch: PoisonTouch) { add(.consumed(touch)) }
+
+  public func reached(_ touch: PoisonTouch) { add(.reached(touch)) }
+
+  private func add(_ work: Work) {
     queue.withLock { queue in
-      if !queue.ends { queue.touches.append(touch) }
+      if !queue.ends { queue.touches.append(work) }
     }
     queued.advance()
   }
@@ -101,8 +115,13 @@ public final class MemoryFailures: PoisonHandler, Sendable {
         queued.wait(beyond: seen)
         continue
       }
-      var again: [PoisonTouch] = []
-      for touch in touches where !consume(touch) { again.append(touch) }
+      var again: [Work] = []
+      for work in touches {
+        switch work {
+        case .consumed(let touch): if !consume(touch) { again.append(work) }
+        case .reached(let touch): carryOutRules(at: touch)
+        }
+      }
       if !again.isEmpty {
         // Their address spaces are inside an mremap: its event must be read first.
         Pause.short()
@@ -154,13 +173,15 @@ public final class MemoryFailures: PoisonHandler, Sendable {
 
   /// Who would be signalled if the page failed now; nothing is done.
   ///
-  /// - Parameter page: Of 4 KiB, from the device's start.
+  /// - Parameters:
+  ///   - page: Of 4 KiB, from the device's start.
+  ///   - faultsIn: Who is `current` has touched it by then: what ``faultIn(device:page:of:)`` does.
   /// - Throws: `.noSuchAddressOrDevice` for a page that the device does not have.
-  public func dryRun(device: Int, page: UInt64, origin: FailureOrigin) throws(Errno)
-    -> GenericFailure
-  {
+  public func dryRun(
+    device: Int, page: UInt64, origin: FailureOrigin, faultsIn: Bool = false
+  ) throws(Errno) -> GenericFailure {
     let folio = try folio(of: page, on: device)
-    return state.withLock { look($0, device, folio, origin) }
+    return state.withLock { look($0, device, folio, origin, faultsIn: faultsIn) }
   }
 
   func folio(of page: UInt64, on device: Int) throws(Errno) -> Int {

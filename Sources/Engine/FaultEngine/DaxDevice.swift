@@ -32,6 +32,7 @@ public final class DaxDevice: Sendable {
 
   private let inserted = Atomic<UInt64>(0)
   private let faulted = Atomic<UInt64>(0)
+  private let alarm = Atomic<UInt64>(.max)
 
   /// Page-table entries made since the server began, in folios.
   public var insertedEver: UInt64 { inserted.load(ordering: .relaxed) }
@@ -86,6 +87,24 @@ public final class DaxDevice: Sendable {
   /// Notes a fault; before its page is visible, so that who sees the page sees the count.
   @inline(__always)
   func noteFault() { faulted.add(1, ordering: .relaxed) }
+
+  /// Notes a fault, unless its number is the alarm's: nothing may be noted then.
+  func claimFault() -> Bool {
+    var now = faulted.load(ordering: .relaxed)
+    while now + 1 < alarm.load(ordering: .acquiring) {
+      let (done, seen) = faulted.weakCompareExchange(
+        expected: now, desired: now + 1, ordering: .relaxed)
+      if done { return true }
+      now = seen
+    }
+    return false
+  }
+
+  /// The number of the fault, counted from 1, before which a ``PoisonHandler`` is asked; nil: none. It holds for fault threads that
+  /// look carefully: see ``PoisonedPages/beginCare()``.
+  public func setAlarm(_ number: UInt64?) {
+    alarm.store(number ?? .max, ordering: .sequentiallyConsistent)
+  }
 
   /// The fault noted will be looked at again, and noted then.
   func forgetFault() { faulted.subtract(1, ordering: .relaxed) }

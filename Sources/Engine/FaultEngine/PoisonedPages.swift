@@ -12,7 +12,7 @@ public final class PoisonedPages: Sendable {
   /// Pages of 4 KiB, one bit each.
   public init(_ bits: AtomicBits) { self.bits = bits }
 
-  /// Whether there is any: one load, for the fault path.
+  /// Whether there is any, or somebody wants every fault looked at: one load, for the fault path.
   @inline(__always)
   public var isEmpty: Bool { count.load(ordering: .acquiring) == 0 }
 
@@ -30,6 +30,11 @@ public final class PoisonedPages: Sendable {
     count.add(1, ordering: .sequentiallyConsistent)
     bits.insert(page)
   }
+
+  /// Has fault threads look at every fault: a rule counts them, or somebody watches. To be ended as often as it was begun.
+  public func beginCare() { count.add(1, ordering: .sequentiallyConsistent) }
+
+  public func endCare() { count.subtract(1, ordering: .sequentiallyConsistent) }
 
   /// By one thread at a time.
   public func remove(page: Int) {
@@ -56,13 +61,31 @@ public final class PoisonedPages: Sendable {
   }
 }
 
-/// Who is told that a thread waits for a page that the medium cannot give.
+/// Who is told of touches that need more than a page. Must not block, nor wait for a lock that is held while a workload's is taken:
+/// fault threads call it, some with their workload's lock.
 public protocol PoisonHandler: AnyObject, Sendable {
-  /// Must not block: fault threads call it. The thread waits until ``Workload/answerPoison`` or ``Workload/wake`` for its page.
+  /// The medium cannot give the page. The thread waits until ``Workload/answerPoison`` or ``Workload/wake`` for its page.
   func consumed(_ touch: PoisonTouch)
+
+  /// The fault has the number of ``DaxDevice/setAlarm(_:)``, or comes behind one that has it: not counted, not answered; the thread
+  /// waits until ``Workload/wake``, and faults again.
+  func reached(_ touch: PoisonTouch)
+
+  /// What happens to page-table entries, while the device has poison or is under care.
+  func saw(_ event: PageEvent)
 }
 
-/// A thread that waits for a page that the medium cannot give.
+/// What happens to page-table entries of a device. Process and thread as the server sees them; address in the process.
+public enum PageEvent: Sendable {
+  /// A thread touched a page without an entry.
+  case fault(process: Int32, thread: Int32, device: Int, offset: UInt64, address: UInt64)
+  /// Folios got entries, from `address` on.
+  case inserted(process: Int32, device: Int, folios: Range<Int>, address: UInt64)
+  /// Entries went: by munmap and kin, or with the process.
+  case zapped(process: Int32, device: Int, folios: Range<Int>)
+}
+
+/// A thread that waits for a page.
 public struct PoisonTouch: Sendable {
   public let workload: Workload
   /// In the workload, any byte of the page.

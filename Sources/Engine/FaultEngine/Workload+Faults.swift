@@ -109,12 +109,12 @@ extension Workload {
       switch decision {
       case .install(let index, let folios, let start, let length):
         let device = devices[index]
-        if !device.poison.isEmpty,
-          let step = stepAroundPoison(&state, decision, address, by: thread, since: read)
-        {
+        let isQuiet = device.poison.isEmpty
+        if isQuiet {
+          device.noteFault()
+        } else if let step = stepAroundPoison(&state, decision, address, by: thread, since: read) {
           return step
         }
-        device.noteFault()
         device.take(folios)
         let counted = Clock.now()
         // `add` has said that the agent is needed before it entered the window.
@@ -124,6 +124,7 @@ extension Workload {
         switch install(device, folios, start, length, isMissing: isMissing) {
         case .installed:
           device.note(folios.count, read: read, counted: counted, installed: Clock.now())
+          if !isQuiet { tellInserted(index, folios, at: start) }
           return .done
         case .again:
           state.space.retract(device: index, address: start, length: length)
@@ -145,12 +146,11 @@ extension Workload {
       case .present(let index, let start, let length):
         // Another thread was first; or the entry went without our knowledge (a raw system call): then put it back, counted as it is.
         let device = devices[index]
-        if !device.poison.isEmpty,
-          let step = stepAroundPoison(&state, decision, address, by: thread, since: read)
-        {
+        if device.poison.isEmpty {
+          device.noteFault()
+        } else if let step = stepAroundPoison(&state, decision, address, by: thread, since: read) {
           return step
         }
-        device.noteFault()
         if device.medium.insertion == .continued,
           case .again = install(device, 0..<0, start, length, isMissing: isMissing)
         {
@@ -247,6 +247,7 @@ extension Workload {
           offset: device.offset(ofFolio: folios.lowerBound), protection: protection)
         device.note(
           folios.count, read: read, counted: work.counted, installed: Clock.now())
+        if !device.poison.isEmpty { tellInserted(index, folios, at: start) }
         try? userfaultfd.wake(address: start, length: length)
       } catch {
         release(
@@ -335,13 +336,15 @@ extension Workload {
           work = AgentWork(decision: run.decision!, counted: Clock.now())
           return .inserted(run.next)
         }
+        let isQuiet = device.poison.isEmpty
         let installation =
-          device.poison.isEmpty
+          isQuiet
           ? install(device, folios, start, length, isMissing: false)
           : installAroundPoison(device, folios, start, length)
         switch installation {
         case .installed:
           device.noteInserted(folios.count)
+          if !isQuiet { tellInserted(index, folios, at: start) }
           return .inserted(run.next)
         case .again:
           state.space.retract(device: index, address: start, length: length)

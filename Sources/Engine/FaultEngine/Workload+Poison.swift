@@ -9,7 +9,7 @@ public import SystemPackage
 
 /// Touches where the medium has errors, and what the failure handler does to an address space.
 extension Workload {
-  /// A touch of a folio of a device that has poison; `nil`: none of it is in the way.
+  /// A touch of a folio of a device that has poison or is under care; `nil`: nothing is in the way, and the fault is noted.
   ///
   /// A page that is poisoned is never installed: the touch goes to the handler, and the thread waits. The rest of a larger folio
   /// is installed around it, as hardware would let it be read.
@@ -27,21 +27,37 @@ extension Workload {
     default: return nil
     }
     let device = devices[index]
-    guard let window = state.space.window(at: start) else { return nil }
+    guard let window = state.space.window(at: start) else {
+      device.noteFault()
+      return nil
+    }
     let offset = window.offset + (start - window.range.lowerBound)
-    guard device.poison.contains(anyOf: offset..<offset + length) else { return nil }
     let page = offset + (PageSize.base.roundDown(address) - start)
-    if device.poison.contains(page: Int(page >> 12)) {
+    let touch = PoisonTouch(
+      workload: self, address: PageSize.base.roundDown(address), thread: thread)
+    let isPoisoned = device.poison.contains(page: Int(page >> 12))
+    guard isPoisoned || device.claimFault() else {
       if folios != nil { state.space.retract(device: index, address: start, length: length) }
-      poisonHandler?.consumed(
-        PoisonTouch(workload: self, address: PageSize.base.roundDown(address), thread: thread))
+      poisonHandler?.reached(touch)
       return .done
     }
+    poisonHandler?.saw(
+      .fault(
+        process: process, thread: thread, device: index, offset: page, address: touch.address))
+    if isPoisoned {
+      if folios != nil { state.space.retract(device: index, address: start, length: length) }
+      poisonHandler?.consumed(touch)
+      return .done
+    }
+    guard device.poison.contains(anyOf: offset..<offset + length) else { return nil }
     if let several = folios, several.count > 1 {
       // Fault-around: without it then.
       state.space.retract(device: index, address: start, length: length)
       let single = state.space.fault(at: address)
-      guard case .install(_, let one, let at, let bytes) = single else { return .again }
+      guard case .install(_, let one, let at, let bytes) = single else {
+        device.forgetFault()
+        return .again
+      }
       return installed(&state, device, index, one, at, bytes, isNew: true, since: read)
     }
     let folio = Int(offset >> device.geometry.alignment.shift)
@@ -54,13 +70,13 @@ extension Workload {
     _ state: inout State, _ device: DaxDevice, _ index: Int, _ folios: Range<Int>,
     _ start: UInt64, _ length: UInt64, isNew: Bool, since read: Ticks
   ) -> Step {
-    device.noteFault()
     if isNew { device.take(folios) }
     let counted = Clock.now()
     switch installAroundPoison(device, folios, start, length) {
     case .installed:
       if isNew {
         device.note(folios.count, read: read, counted: counted, installed: Clock.now())
+        tellInserted(index, folios, at: start)
       }
       return .done
     case .again:
@@ -76,6 +92,11 @@ extension Workload {
       state.space.retract(device: index, address: start, length: length)
       device.putBack(folios)
     }
+  }
+
+  func tellInserted(_ device: Int, _ folios: Range<Int>, at address: UInt64) {
+    poisonHandler?.saw(
+      .inserted(process: process, device: device, folios: folios, address: address))
   }
 
   /// Installs what of the folios is not poisoned, and wakes who waits for it.
@@ -160,7 +181,9 @@ extension Workload {
   /// - Throws: `.resourceTemporarilyUnavailable`: an mremap is under way; ask again.
   public func answerPoison(page address: UInt64, bytes: UInt64) throws(Errno) {
     do throws(Errno) {
+      // Wakes who waits there.
       try userfaultfd.poison(address: address, length: bytes)
+      return
     } catch .fileExists {
       // There is a marker already.
     } catch .resourceTemporarilyUnavailable {

@@ -127,6 +127,13 @@ public final class Workload: Sendable {
     state.withLock { $0.space.maps(device: device) }
   }
 
+  /// Whether the folio has a page-table entry in this address space.
+  public func hasEntry(device: Int, folio: Int) -> Bool {
+    state.withLock { state in
+      !state.ended && !state.space.addresses(ofFolio: folio, device: device).isEmpty
+    }
+  }
+
   // MARK: Changes
 
   /// Asks the model whether the change may be made, and stops faults in its range until it is complete.
@@ -210,7 +217,12 @@ public final class Workload: Sendable {
   }
 
   func release(_ runs: [ReleasedRun]) {
-    for run in runs { devices[run.device].pagemap.unmap(folios: run.folios) }
+    for run in runs {
+      devices[run.device].pagemap.unmap(folios: run.folios)
+      if !devices[run.device].poison.isEmpty {
+        poisonHandler?.saw(.zapped(process: process, device: run.device, folios: run.folios))
+      }
+    }
   }
 }
 

@@ -21,6 +21,25 @@ extension ProcessFacts {
     }
   }
 
+  /// Whether the thread blocks the signal, or its process ignores it. Source: SigBlk, SigIgn of proc_pid_status(5).
+  public static func avoids(signal: Int32, _ identifier: Int32, thread: Int32) -> Bool {
+    guard let text = try? SmallFile.read("/proc/\(identifier)/task/\(thread)/status") else {
+      return false
+    }
+    return ["SigBlk", "SigIgn"].contains { name in
+      SmallFile.field(name, of: text).flatMap { UInt64($0, radix: 16) }
+        .map { $0 >> UInt64(signal - 1) & 1 == 1 } ?? false
+    }
+  }
+
+  /// Whether it is ending, and how it has ended; nil when it is gone. Source: PF_EXITING in include/linux/sched.h.
+  static func state(_ identifier: Int32) -> (isExiting: Bool, status: Int32?)? {
+    guard let fields = fields("/proc/\(identifier)/stat"), fields.count > 49,
+      let flags = UInt64(fields[6])
+    else { return nil }
+    return (flags & 4 != 0, fields[0] == "Z" ? Int32(fields[49]) : nil)
+  }
+
   /// When it was started, in ticks since boot; 0 when it is gone. Source: field 22 of /proc/PID/stat.
   public static func startTime(_ identifier: Int32) -> UInt64 {
     fields("/proc/\(identifier)/stat").flatMap { UInt64($0[19]) } ?? 0

@@ -101,6 +101,18 @@ public final class NvdimmBus: Sendable {
   /// As many bytes of a struct as ``control(request:isReadOnly:envelope:)`` looks at.
   public static var envelopeLimit: Int { ControlCommand.envelopeLimit }
 
+  /// Scrubs everything, as a write to the attribute `scrub` does; complete when this returns.
+  public func startScrub() {
+    state.withLock { state in
+      let before = state.bus
+      scrub(&state)
+      follow(before, &state)
+    }
+  }
+
+  /// Scrubs that are complete.
+  public var scrubs: UInt64 { state.withLock { $0.bus.scrubs } }
+
   /// Shows bad sectors that became known otherwise: somebody read them.
   public func refresh() {
     state.withLock { state in follow(state.bus, &state) }

@@ -52,6 +52,9 @@ extension Server {
         case .locate(let address):
           try conversation.channel.send(
             locate(address, in: conversation.channel.peerProcess()))
+        case .watch(let pages):
+          try watch(pages: pages, conversation)
+          return
         case .populate(let populate):
           try conversation.channel.send(.done(error: -self.populate(populate).rawValue))
         case .writeAttribute(let write):
@@ -88,6 +91,8 @@ extension Server {
         name: "softdax-handled", size: UInt64(HandledRing.bytes))
       let handled = try SharedMemory(of: ring, count: HandledRing.bytes)
       let handle = try? ProcessHandle(process)
+      events.add(
+        workload.token, process: process, command: attach.command, ring: handled)
       let cpu = options.cpu
       let faults = try WorkerThread(name: "softdax-fault") { [logger] in
         if let cpu { try? Placement.pin(to: cpu) }
@@ -109,8 +114,9 @@ extension Server {
       // After an exec the process goes on, and says nothing.
       failures.note(
         .ended(
-          process: process, status: handle?.ending(within: 0),
+          process: process, status: handle?.ending(of: process, within: 200),
           handled: HandledRing.entries(handled.bytes).map(HandledError.init)))
+      events.remove(workload.token)
     } catch {
       logger.error("cannot serve \(attach.command) (\(process)): \(error)")
       try agent.refuse(error)

@@ -43,31 +43,34 @@ extension Server {
     guard injection.count > 0, injection.count <= UInt64.max >> 9,
       injection.first <= UInt64.max >> 9 - injection.count
     else { return .outOfRange }
-    let sectors = injection.first..<injection.first + injection.count
+    let size = devices[injection.device].geometry.size
+    guard injection.first + injection.count <= size >> 9 else { return .outOfRange }
+    let rule = InjectionRule(
+      place: .offset(injection.first << 9), kind: InjectionRule.Kind(injection.kind),
+      count: injection.count)
+    let planned = PlannedError(
+      rule, dataStays: injection.dataStays, process: injection.process)
     do throws(Errno) {
-      switch injection.kind {
-      case .poison: try poisonPages(injection.device, sectors)
-      case .machineCheck:
-        try failures.machineCheck(
-          device: injection.device, sectors: sectors, mediumIsBad: !injection.dataStays)
-      case .media: try failures.mediaError(device: injection.device, sectors: sectors)
-      case .latent:
-        try failures.mediaError(device: injection.device, sectors: sectors, isKnown: false)
+      if let process = injection.process {
+        guard injection.kind == .poison || injection.kind == .machineCheck else {
+          throw .invalidArgument
+        }
+        // Who consumes a page has it, in every folio.
+        let shift = UInt64(devices[injection.device].geometry.alignment.shift)
+        let last = ((injection.first + injection.count) << 9) - 1
+        for folio in (injection.first << 9) >> shift...last >> shift {
+          let page = max(folio << shift, injection.first << 9) >> 12
+          try failures.faultIn(device: injection.device, page: page, of: process)
+        }
+      }
+      if injection.after > 0 {
+        try failures.arm(device: injection.device, faults: injection.after, planned)
+      } else {
+        try failures.carryOut(device: injection.device, planned)
       }
       return Errno(rawValue: 0)
     } catch {
       return error
-    }
-  }
-
-  /// Each folio once; the first that fails ends it.
-  private func poisonPages(_ device: Int, _ sectors: Range<UInt64>) throws(Errno) {
-    let folio = devices[device].geometry.alignment
-    let pages = sectors.lowerBound >> 3...(sectors.upperBound - 1) >> 3
-    var page = pages.lowerBound
-    while pages.contains(page) {
-      try failures.softwarePoison(device: device, page: page)
-      page = (page >> UInt64(folio.order) + 1) << UInt64(folio.order)
     }
   }
 

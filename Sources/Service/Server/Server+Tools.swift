@@ -35,6 +35,14 @@ extension Server {
     case .set(let setting, let isOn):
       set(setting, isOn)
       return error(Errno(rawValue: 0))
+    case .withdraw(let device, let first, let count):
+      return error(withdraw(device: device, first: first, count: count))
+    case .getErrors(let device, let list, let first): return errors(device, list, from: first)
+    case .scrub(let starts): return scrub(starts: starts)
+    case .getOwners(let device, let page, let first):
+      return owners(device, page: page, from: first)
+    case .predict(let device, let page, let kind, let process, let first):
+      return predict(device, page: page, kind, process, from: first)
     default:
       throw .unexpected(type: 0)
     }

@@ -55,6 +55,8 @@ public final class Server: Sendable {
   /// Errors of the media, and what becomes of them.
   public let failures: MemoryFailures
   let bulletin = Bulletin()
+  let events = EventLog()
+  let timers = Mutex(Timers())
   private let directory: SessionDirectory
   private let listener: Listener
   private let acceptor = Mutex<WorkerThread?>(nil)
@@ -254,6 +256,7 @@ public final class Server: Sendable {
       throw .mount(error)
     }
     do throws(Errno) {
+      _ = failures.observe { [weak self] event in self?.record(event) }
       try failures.start()
       try showBadBlocks()
       let thread = try WorkerThread(name: "softdax-accept") { [self] in accept() }
@@ -286,6 +289,7 @@ public final class Server: Sendable {
   ///
   /// Workloads that still run find their device withdrawn: a touch is SIGBUS/BUS_ADRERR.
   public func stop() {
+    stopTimers()
     listener.shutdown()
     acceptor.withLock { thread in
       thread?.join()

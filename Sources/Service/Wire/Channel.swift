@@ -65,6 +65,22 @@ public struct Channel: ~Copyable, Sendable {
     return reply
   }
 
+  borrowing func send(_ request: Request) throws(WireError) {
+    let bytes = try request.encoded
+    do throws(Errno) {
+      try connection.send(bytes)
+    } catch {
+      throw .disconnected(error.rawValue)
+    }
+  }
+
+  /// Nil at the end of the connection.
+  borrowing func receiveReply() throws(WireError) -> Reply? {
+    var none: OwnedDescriptor?
+    guard let bytes = try receiveBytes(passed: &none) else { return nil }
+    return try Reply(decoding: bytes)
+  }
+
   // MARK: Both
 
   /// Waits until the other end has closed, or `shutdown`; messages stay unread.

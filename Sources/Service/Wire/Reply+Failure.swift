@@ -83,6 +83,17 @@ public enum HandledRing {
     public let time: UInt64
   }
 
+  public static let places = Int(SD_HANDLED_ENTRIES)
+
+  /// One place of the ring. The time is what a workload writes last.
+  public static func entry(_ place: Int, in bytes: [UInt8]) -> Entry? {
+    guard bytes.count >= Self.bytes else { return nil }
+    return Codec.value(sd_handled.self, in: bytes[(32 + place * 32)...]).map {
+      Entry(
+        thread: $0.thread, code: $0.code, address: $0.address, shift: $0.shift, time: $0.time)
+    }
+  }
+
   /// The latest entries, oldest first. Total: any bytes give entries.
   public static func entries(_ bytes: [UInt8]) -> [Entry] {
     guard bytes.count >= Self.bytes, let count = Codec.value(UInt64.self, in: bytes[...]) else {

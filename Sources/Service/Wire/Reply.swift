@@ -16,6 +16,13 @@ public enum Reply: Sendable {
   case poisoned(Poisoned)
   case cleared(bytes: UInt64)
   case located(Location)
+  /// Sectors of 512 bytes; `next`: the one to ask for next.
+  case errors([Range<UInt64>], next: UInt64)
+  case scrubbed(count: UInt64)
+  case owners([PageOwner], next: UInt32)
+  case prediction(Prediction, next: UInt32)
+  /// `lost` came before them, and are in no message.
+  case events([Happening], lost: UInt64)
   case server(ServerInfo)
   case device(DeviceInfo)
   case pages([PageInfo], next: UInt64)
@@ -104,6 +111,7 @@ extension Reply {
     case .poisoned(let poisoned): return poisoned.encoded
     case .cleared(let bytes):
       return Codec.bytes(of: sd_cleared(header: Codec.header(SD_CLEARED), bytes: bytes))
+    case .errors, .scrubbed, .owners, .prediction, .events: return failureBytes
     case .mapPlan(let plan):
       return Codec.bytes(
         of: sd_map_plan(
@@ -168,6 +176,8 @@ extension Reply {
       self = .done(error: try Codec.doneError(bytes))
     case SD_CLEARED:
       self = .cleared(bytes: try Codec.exactly(sd_cleared.self, bytes).bytes)
+    case SD_ERRORS, SD_SCRUBBED, SD_OWNERS, SD_PREDICTION, SD_EVENTS:
+      self = try Self.failure(bytes, type)
     case SD_SERVER:
       self = .server(ServerInfo(try Codec.exactly(sd_server.self, bytes)))
     case SD_DEVICE:

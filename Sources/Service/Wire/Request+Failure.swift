@@ -23,6 +23,9 @@ extension Request {
       /// The medium is bad, and nobody knows.
       case latent
 
+      /// As in the C header.
+      public var number: UInt32 { wire }
+
       var wire: UInt32 {
         switch self {
         case .poison: SD_ERROR_POISON.rawValue
@@ -38,20 +41,83 @@ extension Request {
     public var count: UInt64
     /// A machine check that leaves the medium good.
     public var dataStays: Bool
+    /// Before the device's fault that comes so many faults from now; 0: now.
+    public var after: UInt64
+    /// Who consumes it; nil: nobody.
+    public var process: Int32?
 
-    public init(device: Int, kind: Kind, first: UInt64, count: UInt64, dataStays: Bool = false) {
+    public init(
+      device: Int, kind: Kind, first: UInt64, count: UInt64, dataStays: Bool = false,
+      after: UInt64 = 0, process: Int32? = nil
+    ) {
       self.device = device
       self.kind = kind
       self.first = first
       self.count = count
       self.dataStays = dataStays
+      self.after = after
+      self.process = process
     }
 
     var encoded: [UInt8] {
       Codec.bytes(
         of: sd_inject(
           header: Codec.header(SD_INJECT), device: UInt32(device), kind: kind.wire, first: first,
-          count: count, flags: dataStays ? SD_INJECT_DATA_STAYS : 0, reserved: 0))
+          count: count, after: after, process: process ?? 0,
+          flags: dataStays ? SD_INJECT_DATA_STAYS : 0))
+    }
+  }
+
+  /// Which list of bad sectors.
+  public enum ErrorList: Sendable {
+    /// What the medium cannot give.
+    case injected
+    /// What is known: the bad blocks.
+    case known
+
+    var wire: UInt32 {
+      switch self {
+      case .injected: SD_ERRORS_INJECTED.rawValue
+      case .known: SD_ERRORS_KNOWN.rawValue
+      }
+    }
+  }
+
+  /// Encodes it.
+  var failureBytes: [UInt8] {
+    func range(_ type: sd_type, _ device: Int, _ first: UInt64, _ count: UInt64) -> [UInt8] {
+      Codec.bytes(
+        of: sd_clear_errors(
+          header: Codec.header(type), device: UInt32(device), reserved: 0, first: first,
+          count: count))
+    }
+    switch self {
+    case .clearErrors(let device, let first, let count):
+      return range(SD_CLEAR_ERRORS, device, first, count)
+    case .withdraw(let device, let first, let count):
+      return range(SD_WITHDRAW, device, first, count)
+    case .getErrors(let device, let list, let first):
+      return Codec.bytes(
+        of: sd_get_errors(
+          header: Codec.header(SD_GET_ERRORS), device: UInt32(device), list: list.wire,
+          first: first))
+    case .scrub(let starts):
+      return Codec.bytes(
+        of: sd_scrub(header: Codec.header(SD_SCRUB), starts: starts ? 1 : 0, reserved: 0))
+    case .getOwners(let device, let page, let first):
+      return Codec.bytes(
+        of: sd_get_owners(
+          header: Codec.header(SD_GET_OWNERS), device: UInt32(device), first: first, page: page))
+    case .predict(let device, let page, let kind, let process, let first):
+      return Codec.bytes(
+        of: sd_predict(
+          header: Codec.header(SD_PREDICT), device: UInt32(device), kind: kind.wire, page: page,
+          process: process ?? 0, first: first))
+    case .watch(let pages):
+      return Codec.bytes(
+        of: sd_watch(
+          header: Codec.header(SD_WATCH), flags: pages ? SD_WATCH_PAGES : 0, reserved: 0))
+    default: return []
     }
   }
 
@@ -91,7 +157,8 @@ extension Request {
       return .inject(
         Injection(
           device: Int(m.device), kind: kind, first: m.first, count: m.count,
-          dataStays: m.flags & SD_INJECT_DATA_STAYS != 0))
+          dataStays: m.flags & SD_INJECT_DATA_STAYS != 0, after: m.after,
+          process: m.process == 0 ? nil : m.process))
     case SD_CLEAR_ERRORS:
       let m = try Codec.exactly(sd_clear_errors.self, bytes)
       return .clearErrors(device: Int(m.device), first: m.first, count: m.count)
@@ -101,6 +168,30 @@ extension Request {
         throw malformed
       }
       return .set(setting, m.value != 0)
+    case SD_WITHDRAW:
+      let m = try Codec.exactly(sd_clear_errors.self, bytes)
+      return .withdraw(device: Int(m.device), first: m.first, count: m.count)
+    case SD_GET_ERRORS:
+      let m = try Codec.exactly(sd_get_errors.self, bytes)
+      guard let list = [ErrorList.injected, .known].first(where: { $0.wire == m.list }) else {
+        throw malformed
+      }
+      return .getErrors(device: Int(m.device), list, first: m.first)
+    case SD_SCRUB:
+      return .scrub(starts: try Codec.exactly(sd_scrub.self, bytes).starts != 0)
+    case SD_GET_OWNERS:
+      let m = try Codec.exactly(sd_get_owners.self, bytes)
+      return .getOwners(device: Int(m.device), page: m.page, first: m.first)
+    case SD_PREDICT:
+      let m = try Codec.exactly(sd_predict.self, bytes)
+      guard let kind = Injection.Kind.allCases.first(where: { $0.wire == m.kind }) else {
+        throw malformed
+      }
+      return .predict(
+        device: Int(m.device), page: m.page, kind: kind,
+        process: m.process == 0 ? nil : m.process, first: m.first)
+    case SD_WATCH:
+      return .watch(pages: try Codec.exactly(sd_watch.self, bytes).flags & SD_WATCH_PAGES != 0)
     default: throw .unexpected(type: type)
     }
   }

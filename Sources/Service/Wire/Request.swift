@@ -21,6 +21,15 @@ public enum Request: Sendable {
   case set(Setting, Bool)
   /// Which page the process that asks has at this address of its own.
   case locate(address: UInt64)
+  /// Takes injections back.
+  case withdraw(device: Int, first: UInt64, count: UInt64)
+  case getErrors(device: Int, ErrorList, first: UInt64)
+  case scrub(starts: Bool)
+  /// `page`: of 4 KiB; `first`: the mapping to begin with.
+  case getOwners(device: Int, page: UInt64, first: UInt32)
+  case predict(
+    device: Int, page: UInt64, kind: Injection.Kind, process: Int32?, first: UInt32)
+  case watch(pages: Bool)
   case getServer
   case getDevice(Int)
   case getPages(device: Int, first: UInt64, count: UInt64)
@@ -181,7 +190,8 @@ extension Request {
       self = .control(Control(request: m.request, access: m.access, envelope: envelope))
     case SD_LOCATE:
       self = .locate(address: try Codec.exactly(sd_locate.self, bytes).address)
-    case SD_POISON, SD_INJECT, SD_CLEAR_ERRORS, SD_SET:
+    case SD_POISON, SD_INJECT, SD_CLEAR_ERRORS, SD_SET, SD_WITHDRAW, SD_GET_ERRORS, SD_SCRUB,
+      SD_GET_OWNERS, SD_PREDICT, SD_WATCH:
       self = try Self.failure(bytes, type)
     case SD_GET_SERVER:
       _ = try Codec.exactly(sd_header.self, bytes)
@@ -209,11 +219,8 @@ extension Request {
     get throws(WireError) {
       switch self {
       case .inject(let injection): return injection.encoded
-      case .clearErrors(let device, let first, let count):
-        return Codec.bytes(
-          of: sd_clear_errors(
-            header: Codec.header(SD_CLEAR_ERRORS), device: UInt32(device), reserved: 0,
-            first: first, count: count))
+      case .clearErrors, .withdraw, .getErrors, .scrub, .getOwners, .predict, .watch:
+        return failureBytes
       case .getServer:
         return Codec.bytes(of: Codec.header(SD_GET_SERVER))
       case .getDevice(let index):

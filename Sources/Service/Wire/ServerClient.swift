@@ -68,21 +68,12 @@ public final class ServerClient {
     }
   }
 
-  /// - Throws: `.refused(EBUSY)` for software poison of a page that no process has had, `.refused(ERANGE)` for a sector that the device
-  ///   does not have, `.refused(ENOTSUP)` where the medium cannot.
-  public func inject(_ injection: Request.Injection) throws(WireError) {
-    guard case .done = try channel.ask(.inject(injection)) else { throw .unexpected(type: 0) }
-  }
+  // MARK: For the questions of other files
 
-  /// Clears sectors of 512 bytes; `count` 0: to the device's end. Returns bytes that are good for sure.
-  @discardableResult
-  public func clearErrors(device: Int, first: UInt64 = 0, count: UInt64 = 0) throws(WireError)
-    -> UInt64
-  {
-    guard
-      case .cleared(let bytes) = try channel.ask(
-        .clearErrors(device: device, first: first, count: count))
-    else { throw .unexpected(type: 0) }
-    return bytes
-  }
+  func ask(_ request: Request) throws(WireError) -> Reply { try channel.ask(request) }
+
+  func send(_ request: Request) throws(WireError) { try channel.send(request) }
+
+  /// Nil when the server has closed the connection.
+  func receive() throws(WireError) -> Reply? { try channel.receiveReply() }
 }

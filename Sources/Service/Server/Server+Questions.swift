@@ -1,0 +1,139 @@
+internal import DaxModel
+internal import FailureEngine
+internal import FaultEngine
+internal import LinuxSys
+internal import MemoryFailure
+internal import NvdimmBus
+internal import PmemBase
+internal import SystemPackage
+internal import Wire
+
+/// What tools ask about errors and those who would meet them.
+extension Server {
+  func errors(_ device: Int, _ list: Request.ErrorList, from first: UInt64) -> Reply {
+    guard devices.indices.contains(device) else {
+      return .done(error: -Errno.operationNotSupportedByDevice.rawValue)
+    }
+    let all =
+      list == .known ? failures.badBlocks(device: device) : failures.injected(device: device)
+    let rest = all.ranges.drop { $0.upperBound <= first }
+    let part = rest.prefix(Reply.rangesPerMessage)
+    return .errors(Array(part), next: rest.dropFirst(part.count).first?.lowerBound ?? 0)
+  }
+
+  /// Scrubs are complete when the one who asked for them is answered: waiting is asking how many there were.
+  func scrub(starts: Bool) -> Reply {
+    if starts {
+      failures.scrub()
+      nvdimm.startScrub()
+    }
+    return .scrubbed(count: nvdimm.scrubs)
+  }
+
+  func withdraw(device: Int, first: UInt64, count: UInt64) -> Errno {
+    do throws(Errno) {
+      guard devices.indices.contains(device) else { throw .operationNotSupportedByDevice }
+      let all = devices[device].geometry.size >> 9
+      guard first < all, count > 0, count <= all - first else { throw .outOfRange }
+      try failures.withdraw(device: device, sectors: first..<first + count)
+      return Errno(rawValue: 0)
+    } catch {
+      return error
+    }
+  }
+
+  func owners(_ device: Int, page: UInt64, from first: UInt32) -> Reply {
+    do throws(Errno) {
+      let rest = try failures.mappers(device: device, page: page).dropFirst(Int(first))
+      let part = rest.prefix(Reply.ownersPerMessage)
+      let next = Int(first) + part.count
+      return .owners(part.map(PageOwner.init), next: part.count < rest.count ? UInt32(next) : 0)
+    } catch {
+      return .done(error: -error.rawValue)
+    }
+  }
+
+  func predict(
+    _ device: Int, page: UInt64, _ kind: Request.Injection.Kind, _ process: Int32?,
+    from first: UInt32
+  ) -> Reply {
+    do throws(Errno) {
+      let prediction = try predict(device, page, kind, process)
+      let rest = prediction.verdicts.dropFirst(Int(first))
+      let part = Array(rest.prefix(Reply.verdictsPerMessage))
+      let next = Int(first) + part.count
+      return .prediction(
+        Prediction(
+          outcome: prediction.outcome, unmapShift: prediction.unmapShift, verdicts: part),
+        next: part.count < rest.count ? UInt32(next) : 0)
+    } catch {
+      return .done(error: -error.rawValue)
+    }
+  }
+
+  private func predict(
+    _ device: Int, _ page: UInt64, _ kind: Request.Injection.Kind, _ process: Int32?
+  ) throws(Errno) -> Prediction {
+    let origin: FailureOrigin
+    switch kind {
+    case .media, .latent:
+      _ = try failures.mappers(device: device, page: page)
+      return Prediction(outcome: .later)
+    case .poison:
+      origin =
+        process.map { .injection(process: Int($0), thread: Int($0)) } ?? .injectionByBystander
+    case .machineCheck:
+      origin = process.map { .consumed(process: Int($0), thread: Int($0)) } ?? .machineCheck
+    }
+    if let process {
+      guard registry.workloads.contains(where: { $0.process == process }) else {
+        throw .noSuchProcess
+      }
+      guard
+        try failures.mappers(device: device, page: page).contains(where: { $0.process == process })
+      else { throw .badAddress }
+    }
+    let decided = try failures.dryRun(
+      device: device, page: page, origin: origin, faultsIn: process != nil)
+    guard case .handled(let plan) = decided else { return Prediction(outcome: .unknownOwner) }
+    let workloads = registry.workloads
+    func command(_ process: Int) -> String {
+      workloads.first { Int($0.process) == process }?.command ?? ""
+    }
+    var verdicts: [Verdict] = []
+    for verdict in plan.verdicts {
+      func passed(_ kind: Verdict.Kind, _ process: Int) {
+        verdicts.append(
+          Verdict(kind: kind, process: Int32(process), command: command(process)))
+      }
+      switch verdict {
+      case .notPresent(let process): passed(.notPresent, process)
+      case .notEarly(let process): passed(.notEarly, process)
+      case .leaderGone(let process): passed(.leaderGone, process)
+      case .signalled: break
+      }
+    }
+    verdicts += plan.orders.map { order in
+      Verdict(
+        kind: order.code == .actionRequired ? .actionRequired : .actionOptional,
+        process: Int32(order.process), command: command(order.process),
+        thread: Int32(order.thread), address: order.address, shift: UInt32(order.shift))
+    }
+    return Prediction(
+      outcome: .handled, unmapShift: UInt32(plan.unmapShift ?? 0), verdicts: verdicts)
+  }
+}
+
+extension PageOwner {
+  init(_ mapper: PageMapper) {
+    let policy: Policy =
+      switch mapper.policy {
+      case .standard: .standard
+      case .early: .early
+      case .late: .late
+      }
+    self.init(
+      process: mapper.process, command: mapper.command, address: mapper.address,
+      shift: UInt32(mapper.shift), isPresent: mapper.isPresent, policy: policy)
+  }
+}

@@ -1,0 +1,151 @@
+internal import CWire
+
+/// A mapping that shows a page.
+public struct PageOwner: Sendable, Equatable {
+  public enum Policy: String, Sendable {
+    case standard = "default"
+    case early, late
+  }
+
+  public var process: Int32
+  public var command: String
+  /// Where the page is in the process.
+  public var address: UInt64
+  /// `si_addr_lsb` of a signal about it.
+  public var shift: UInt32
+  /// There is a page-table entry for it.
+  public var isPresent: Bool
+  /// PR_MCE_KILL of the main thread.
+  public var policy: Policy
+
+  public init(
+    process: Int32, command: String, address: UInt64, shift: UInt32, isPresent: Bool,
+    policy: Policy
+  ) {
+    self.process = process
+    self.command = command
+    self.address = address
+    self.shift = shift
+    self.isPresent = isPresent
+    self.policy = policy
+  }
+
+  init(_ m: sd_owner) {
+    self.init(
+      process: m.process, command: Codec.text(m.command), address: m.address, shift: m.shift,
+      isPresent: m.flags & SD_OWNER_PRESENT != 0,
+      policy: m.flags & SD_OWNER_EARLY != 0
+        ? .early : m.flags & SD_OWNER_LATE != 0 ? .late : .standard)
+  }
+
+  var encoded: [UInt8] {
+    var m = sd_owner()
+    m.process = process
+    m.shift = shift
+    m.address = address
+    m.flags = isPresent ? SD_OWNER_PRESENT : 0
+    switch policy {
+    case .early: m.flags |= SD_OWNER_EARLY
+    case .late: m.flags |= SD_OWNER_LATE
+    case .standard: break
+    }
+    Codec.put(command, into: &m.command)
+    return Codec.bytes(of: m)
+  }
+}
+
+/// What an error of a page would do now.
+public struct Prediction: Sendable, Equatable {
+  public enum Outcome: String, Sendable, CaseIterable {
+    case handled
+    /// EBUSY: no process has ever had the page.
+    case unknownOwner = "unknown-owner"
+    /// Nothing happens before somebody touches it.
+    case later
+
+    public var wire: UInt32 {
+      switch self {
+      case .handled: SD_OUTCOME_HANDLED.rawValue
+      case .unknownOwner: SD_OUTCOME_UNKNOWN_OWNER.rawValue
+      case .later: SD_OUTCOME_LATER.rawValue
+      }
+    }
+  }
+
+  public var outcome: Outcome
+  /// log2 of the bytes that go from every page table; 0: none.
+  public var unmapShift: UInt32
+  public var verdicts: [Verdict]
+
+  public init(outcome: Outcome, unmapShift: UInt32 = 0, verdicts: [Verdict] = []) {
+    self.outcome = outcome
+    self.unmapShift = unmapShift
+    self.verdicts = verdicts
+  }
+}
+
+/// A process that is passed over, or one signal.
+public struct Verdict: Sendable, Equatable {
+  public enum Kind: String, Sendable, CaseIterable {
+    case notPresent = "not-present"
+    case notEarly = "not-early"
+    case leaderGone = "leader-gone"
+    case actionOptional = "BUS_MCEERR_AO"
+    case actionRequired = "BUS_MCEERR_AR"
+
+    public var wire: UInt32 {
+      switch self {
+      case .notPresent: SD_VERDICT_NOT_PRESENT.rawValue
+      case .notEarly: SD_VERDICT_NOT_EARLY.rawValue
+      case .leaderGone: SD_VERDICT_LEADER_GONE.rawValue
+      case .actionOptional: SD_VERDICT_OPTIONAL.rawValue
+      case .actionRequired: SD_VERDICT_REQUIRED.rawValue
+      }
+    }
+
+    public init?(wire: UInt32) {
+      guard let kind = Self.allCases.first(where: { $0.wire == wire }) else { return nil }
+      self = kind
+    }
+
+    public var isSignal: Bool { self == .actionOptional || self == .actionRequired }
+  }
+
+  public var kind: Kind
+  public var process: Int32
+  public var command: String
+  /// Of a signal only, as the two below.
+  public var thread: Int32
+  public var address: UInt64
+  public var shift: UInt32
+
+  public init(
+    kind: Kind, process: Int32, command: String, thread: Int32 = 0, address: UInt64 = 0,
+    shift: UInt32 = 0
+  ) {
+    self.kind = kind
+    self.process = process
+    self.command = command
+    self.thread = thread
+    self.address = address
+    self.shift = shift
+  }
+
+  init?(_ m: sd_verdict) {
+    guard let kind = Kind(wire: m.verdict) else { return nil }
+    self.init(
+      kind: kind, process: m.process, command: Codec.text(m.command), thread: m.thread,
+      address: m.address, shift: m.shift)
+  }
+
+  var encoded: [UInt8] {
+    var m = sd_verdict()
+    m.process = process
+    m.thread = thread
+    m.address = address
+    m.shift = shift
+    m.verdict = kind.wire
+    Codec.put(command, into: &m.command)
+    return Codec.bytes(of: m)
+  }
+}

@@ -1,0 +1,99 @@
+/// Questions about errors.
+extension ServerClient {
+  /// - Throws: `.refused(EBUSY)` for software poison of a page that no process has had, `.refused(ERANGE)` for a sector that the device
+  ///   does not have, `.refused(ENOTSUP)` where the medium cannot, `.refused(ESRCH)` and `.refused(EFAULT)` for a process that is no workload or
+  ///   does not show the page.
+  public func inject(_ injection: Request.Injection) throws(WireError) {
+    guard case .done = try ask(.inject(injection)) else { throw .unexpected(type: 0) }
+  }
+
+  /// Takes injections back: sectors of 512 bytes; what is known stays known.
+  public func withdraw(device: Int, first: UInt64, count: UInt64) throws(WireError) {
+    guard case .done = try ask(.withdraw(device: device, first: first, count: count)) else {
+      throw .unexpected(type: 0)
+    }
+  }
+
+  /// Clears sectors of 512 bytes; `count` 0: to the device's end. Returns bytes that are good for sure.
+  @discardableResult
+  public func clearErrors(device: Int, first: UInt64 = 0, count: UInt64 = 0) throws(WireError)
+    -> UInt64
+  {
+    guard
+      case .cleared(let bytes) = try ask(
+        .clearErrors(device: device, first: first, count: count))
+    else { throw .unexpected(type: 0) }
+    return bytes
+  }
+
+  /// Sectors of 512 bytes, ascending.
+  public func errors(device: Int, list: Request.ErrorList) throws(WireError) -> [Range<UInt64>] {
+    var all: [Range<UInt64>] = []
+    var first: UInt64 = 0
+    while true {
+      guard
+        case .errors(let ranges, let next) = try ask(
+          .getErrors(device: device, list, first: first))
+      else { throw .unexpected(type: 0) }
+      all += ranges
+      if next == 0 { return all }
+      guard next > first else { throw .unexpected(type: 0) }
+      first = next
+    }
+  }
+
+  /// Begins a scrub of everything, or only waits for one. Returns how many are complete.
+  public func scrub(starts: Bool) throws(WireError) -> UInt64 {
+    guard case .scrubbed(let count) = try ask(.scrub(starts: starts)) else {
+      throw .unexpected(type: 0)
+    }
+    return count
+  }
+
+  /// Who maps the page (4 KiB).
+  public func owners(device: Int, page: UInt64) throws(WireError) -> [PageOwner] {
+    var all: [PageOwner] = []
+    while true {
+      guard
+        case .owners(let owners, let next) = try ask(
+          .getOwners(device: device, page: page, first: UInt32(all.count)))
+      else { throw .unexpected(type: 0) }
+      all += owners
+      if next == 0 { return all }
+      guard Int(next) == all.count else { throw .unexpected(type: 0) }
+    }
+  }
+
+  /// What an error of the page would do now.
+  public func predict(
+    device: Int, page: UInt64, kind: Request.Injection.Kind, process: Int32?
+  ) throws(WireError) -> Prediction {
+    var all: Prediction?
+    while true {
+      guard
+        case .prediction(let part, let next) = try ask(
+          .predict(
+            device: device, page: page, kind: kind, process: process,
+            first: UInt32(all?.verdicts.count ?? 0)))
+      else { throw .unexpected(type: 0) }
+      if all == nil { all = part } else { all?.verdicts += part.verdicts }
+      if next == 0 { return all ?? part }
+      guard !part.verdicts.isEmpty else { throw .unexpected(type: 0) }
+    }
+  }
+
+  /// Calls `body` with what happens from now on, and how many events were lost before, until it says no or the server has gone. No
+  /// other question can be asked afterwards.
+  public func watch(
+    pages: Bool, _ body: (_ events: [Happening], _ lost: UInt64) -> Bool
+  ) throws(WireError) {
+    try send(.watch(pages: pages))
+    while let reply = try receive() {
+      switch reply {
+      case .events(let events, let lost): if !body(events, lost) { return }
+      case .done(let error) where error != 0: throw .refused(-error)
+      default: throw .unexpected(type: 0)
+      }
+    }
+  }
+}
