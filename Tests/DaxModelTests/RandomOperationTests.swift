@@ -7,7 +7,7 @@ import Testing
 
   /// Catches a count, a window or an errno that is wrong only after some history: every step is
   /// judged by a reference that knows nothing but pages.
-  @Test(.timeLimit(.minutes(5)), arguments: seeds)
+  @Test(.timeLimit(.minutes(20)), arguments: seeds)
   func `leaves windows, entries and counts as the reference has them`(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
     let operations = (0..<Self.steps).map { _ in Operation.random(using: &generator) }

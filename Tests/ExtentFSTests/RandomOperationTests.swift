@@ -9,7 +9,7 @@ import Testing
   /// Catches bytes that are lost or shown to the wrong process, a translation that outlives its
   /// block, an owner, a count or a block that is lost: files and windows are compared with arrays
   /// of bytes after every step.
-  @Test(.timeLimit(.minutes(5)), arguments: seeds)
+  @Test(.timeLimit(.minutes(20)), arguments: seeds)
   func `leaves files, windows, owners and counts as the reference has them`(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
     for sequence in 0..<500 {

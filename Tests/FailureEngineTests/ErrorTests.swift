@@ -13,7 +13,7 @@ import Testing
 @Suite(.serialized, .enabled(if: seesSystemCalls)) struct `Errors of the medium` {
   /// Catches markers, references, entries or bad blocks left by a round, and a healthy page that is taken for a bad one. Threads load
   /// and store beside the bad page all the time: a SIGBUS there ends the tests.
-  @Test(.timeLimit(.minutes(2)))
+  @Test(.timeLimit(.minutes(20)))
   func `come and go ten thousand times under load and leave nothing`() throws {
     let machine = try Machine(pages: 16)
     try machine.attach()

@@ -19,7 +19,7 @@ import Testing
   }
 
   /// Catches a fault that slips by while the error is on its way, an error that comes twice, and care that is never ended.
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(20)))
   func `come before exactly the n-th fault, whoever takes it`() throws {
     for number in UInt64(1)...30 {
       let machine = try Machine(pages: 16)

@@ -11,7 +11,7 @@ internal import Testing
 /// Counts stay true while the address space changes, and when it ends.
 @Suite(
   .serialized, .enabled(if: hasUserfaultfd, "userfaultfd is not permitted here: run as root"),
-  .timeLimit(.minutes(1)))
+  .timeLimit(.minutes(20)))
 struct `Changes of the address space` {
   private let page = OwnWorkload.page
 

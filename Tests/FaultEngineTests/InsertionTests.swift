@@ -12,7 +12,7 @@ internal import Testing
 /// Pages come in when they are touched, exactly once, and counted.
 @Suite(
   .serialized, .enabled(if: hasUserfaultfd, "userfaultfd is not permitted here: run as root"),
-  .timeLimit(.minutes(1)))
+  .timeLimit(.minutes(20)))
 struct `Inserting pages` {
   private let page = OwnWorkload.page
 

@@ -5,7 +5,7 @@ internal import TestSupport
 internal import Testing
 
 /// Whose a block of a real, mounted filesystem is.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(20)))
 struct `The owners of a block` {
   private static let hasXFS = LoopMount.canUse("mkfs.xfs")
   private static let hasBtrfs = LoopMount.canUse("mkfs.btrfs")

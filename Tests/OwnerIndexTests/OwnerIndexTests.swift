@@ -7,7 +7,7 @@ import Testing
 
   /// Catches an owner that is lost, doubled or shifted by any history of clones, copies, truncates and punches: every block
   /// is compared with a dictionary after every step.
-  @Test(.timeLimit(.minutes(5)), arguments: seeds)
+  @Test(.timeLimit(.minutes(20)), arguments: seeds)
   func `agrees with a dictionary after any history`(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
     for sequence in 0..<300 {

