@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -156,6 +157,9 @@ def parser():
 
 def main():
     arguments = parser().parse_args()
+    # Ended from outside: by an exception, so that the guest and its folder go too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return arguments.function(arguments) or 0
     except Unavailable as why:
