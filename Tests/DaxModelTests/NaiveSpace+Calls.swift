@@ -162,7 +162,10 @@ extension NaiveSpace {
     case .sync(let flags):
       if flags > 7 || flags & 5 == 5 { return .failure(.invalidArgument) }
       if range.isEmpty { return .nothing }
-      if flags & 4 != 0 { return .failure(.invalidArgument) }
+      let files = windows(in: range).map { cells[$0.lowerBound]!.access }
+      if flags & 4 != 0, files.contains(where: { $0 != .readOnly }) {
+        return .failure(.invalidArgument)
+      }
       return covers(range) ? .nothing : .perform(tracked: true)
     case .advise(let advice): return judge(advice: advice, range)
     case .move(let new, let to, let mayMove, let fixed):
