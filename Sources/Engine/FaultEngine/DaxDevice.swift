@@ -80,9 +80,7 @@ public final class DaxDevice: Sendable {
   public func setEnabled(_ on: Bool) { enabled.store(on, ordering: .sequentiallyConsistent) }
 
   @inline(__always)
-  func noteOwned(_ folios: Range<Int>) {
-    for folio in folios { owned.insert(folio) }
-  }
+  func noteOwned(_ folios: Range<Int>) { owned.insert(folios) }
 
   /// Notes a fault; before its page is visible, so that who sees the page sees the count.
   @inline(__always)
