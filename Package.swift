@@ -122,7 +122,7 @@ let package = Package(
       name: "softdax",
       dependencies: [
         "Server", "Wire", "FailureEngine", "FaultEngine", "FuseMount", "HostFilesystem",
-        "MemoryFailure", "Medium", "Latency", "LinuxSys", "Scenario", "DaxModel",
+        "MemoryFailure", "Medium", "Latency", "LinuxSys", "OwnerIndex", "Scenario", "DaxModel",
         "PageModel", "PmemBase", system, log, arguments,
       ],
       path: "Sources/softdax", swiftSettings: settings),

@@ -3,7 +3,7 @@ internal import ArgumentParser
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure softdax on this host.",
-    subcommands: [BenchInsert.self, BenchPoison.self, BenchModel.self])
+    subcommands: [BenchInsert.self, BenchPoison.self, BenchModel.self, BenchOwners.self])
 }
 
 struct BenchInsert: ParsableCommand {

@@ -13,7 +13,7 @@ enum OwnerOperation: CustomStringConvertible {
   case copyOnWrite(inode: UInt64, page: UInt64, block: UInt64)
   case claim(kind: BlockOwner.Metadata, block: UInt64, count: UInt64)
   case compact
-  case prepare
+  case snapshot
 
   static let blocks: UInt64 = 20_000
   static let inodes: UInt64 = 4
@@ -23,7 +23,7 @@ enum OwnerOperation: CustomStringConvertible {
     // Near the border of two chunks, so that most runs cross it.
     let block = UInt64.random(in: 8192 - 48..<8192 + 48, using: &generator)
     let inode = UInt64.random(in: 1...inodes, using: &generator)
-    let page = UInt64.random(in: 0..<pages, using: &generator)
+    let page = Self.page(using: &generator)
     let count = UInt64.random(in: 1...24, using: &generator)
     switch Int.random(in: 0..<20, using: &generator) {
     case 0..<6: return .map(inode: inode, page: page, block: block, count: count)
@@ -32,14 +32,22 @@ enum OwnerOperation: CustomStringConvertible {
       return .clone(
         from: inode, page: page, count: count,
         to: UInt64.random(in: 1...inodes, using: &generator),
-        at: UInt64.random(in: 0..<pages, using: &generator))
+        at: Self.page(using: &generator))
     case 16..<18: return .copyOnWrite(inode: inode, page: page, block: block)
     case 18:
       return .claim(
-        kind: BlockOwner.Metadata.allCases.randomElement(using: &generator)!, block: block,
-        count: count)
-    default: return Bool.random(using: &generator) ? .compact : .prepare
+        kind: BlockOwner.Metadata.allCases.randomElement(using: &generator)!,
+        // Elsewhere in these chunks too: what is counted before the blocks that are looked at.
+        block: Bool.random(using: &generator)
+          ? block : UInt64.random(in: 6000..<10_000, using: &generator), count: count)
+    default: return Bool.random(using: &generator) ? .compact : .snapshot
     }
+  }
+
+  /// At a file's beginning, or around the last page that a record has room for.
+  private static func page(using generator: inout SeededGenerator) -> UInt64 {
+    let first: UInt64 = Int.random(in: 0..<4, using: &generator) > 0 ? 0 : 1 << 41 - 2048 - 32
+    return first + UInt64.random(in: 0..<pages, using: &generator)
   }
 
   var simpler: [OwnerOperation] {
@@ -69,7 +77,7 @@ enum OwnerOperation: CustomStringConvertible {
     case .claim(let kind, let block, let count):
       "claim(kind: .\(kind), block: \(block), count: \(count))"
     case .compact: "compact"
-    case .prepare: "prepare"
+    case .snapshot: "snapshot"
     }
   }
 }

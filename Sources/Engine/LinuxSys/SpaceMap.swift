@@ -85,7 +85,14 @@ public enum SpaceMap {
   public static func extents(of path: String, in bytes: Range<UInt64>) throws(Errno)
     -> [SpaceRecord]
   {
-    let file = try OwnedDescriptor.open(path, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    try extents(
+      of: OwnedDescriptor.open(path, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK), in: bytes)
+  }
+
+  /// The same of an open file.
+  public static func extents(of file: borrowing OwnedDescriptor, in bytes: Range<UInt64>)
+    throws(Errno) -> [SpaceRecord]
+  {
     var found: [SpaceRecord] = []
     var start = bytes.lowerBound
     while start < bytes.upperBound {

@@ -33,62 +33,89 @@ extension OwnerIndex {
 
   private mutating func add(_ owner: BlockOwner, in chunk: Int, _ part: Range<UInt32>) {
     if chunks[chunk].last.map({ $0.end <= part.lowerBound }) ?? true {
-      let record = Record(start: part.lowerBound, count: UInt32(part.count), owner: owner)
-      if let last = chunks[chunk].last, last.continues(into: record) {
-        chunks[chunk][chunks[chunk].count - 1].count += record.count
+      let record = record(part, owner)
+      if let last = chunks[chunk].last, isOne(last, record) {
+        chunks[chunk].replace(
+          chunks[chunk].count - 1, with: last.extended(by: record.count))
+        if let list = record.list { lists.put(list) }
       } else {
         chunks[chunk].append(record)
       }
       return
     }
-    split(chunk, at: part.lowerBound)
-    split(chunk, at: part.upperBound)
-    let touched = indices(in: chunk, touching: part)
-    var result: [Record] = []
-    result.reserveCapacity(touched.count + 1)
-    var next = part.lowerBound
-    for index in touched {
-      let record = chunks[chunk][index]
-      if next < record.start {
-        result.append(
-          Record(
-            start: next, count: record.start - next,
-            owner: owner.advanced(by: UInt64(next - part.lowerBound))))
-      }
-      result.append(
-        adding(owner.advanced(by: UInt64(record.start - part.lowerBound)), to: record))
-      next = record.end
+    rewrite(chunk, part) { index, stretch, record in
+      let owner = owner.advanced(by: UInt64(stretch.lowerBound - part.lowerBound))
+      return record.map { index.adding(owner, to: $0) }
+        ?? index.record(stretch, owner)
     }
-    if next < part.upperBound {
-      result.append(
-        Record(
-          start: next, count: part.upperBound - next,
-          owner: owner.advanced(by: UInt64(next - part.lowerBound))))
-    }
-    replace(touched, in: chunk, with: result)
   }
 
   private mutating func remove(
     _ owner: BlockOwner, in chunk: Int, _ part: Range<UInt32>
   ) -> UInt64 {
-    split(chunk, at: part.lowerBound)
-    split(chunk, at: part.upperBound)
-    let touched = indices(in: chunk, touching: part)
-    var result: [Record] = []
-    result.reserveCapacity(touched.count)
     var removed: UInt64 = 0
-    for index in touched {
-      let record = chunks[chunk][index]
-      let wanted = owner.advanced(by: UInt64(record.start - part.lowerBound))
-      let (kept, found) = removing(wanted, from: record)
-      if let kept { result.append(kept) }
+    rewrite(chunk, part) { index, stretch, record in
+      guard let record else { return nil }
+      let wanted = owner.advanced(by: UInt64(stretch.lowerBound - part.lowerBound))
+      let (kept, found) = index.removing(wanted, from: record)
       if found { removed += UInt64(record.count) }
+      return kept
     }
-    replace(touched, in: chunk, with: result)
     return removed
   }
 
+  /// Gives every stretch of `part` the record that `change` answers (nil: it becomes free). It is asked with each record
+  /// there, cut to the part, and with nil for each stretch that is free. Owns the lists' use counts.
+  private mutating func rewrite(
+    _ chunk: Int, _ part: Range<UInt32>,
+    _ change: (inout OwnerIndex, Range<UInt32>, Record?) -> Record?
+  ) {
+    let touched = chunks[chunk].indices(touching: part)
+    if touched.count == 1, chunks[chunk][touched.lowerBound].blocks == part {
+      // Most clones and most ends of sharing: the record stays where it is.
+      let new = change(&self, part, chunks[chunk][touched.lowerBound])
+      guard let new, !joins(new, neighboursOf: touched.lowerBound, in: chunk) else {
+        replace(touched, in: chunk, with: new.map { [$0] } ?? [])
+        return
+      }
+      chunks[chunk].replace(touched.lowerBound, with: new)
+      return
+    }
+    var result: [Record] = []
+    result.reserveCapacity(2 * touched.count + 3)
+    var next = part.lowerBound
+    for index in touched {
+      var record = chunks[chunk][index]
+      if record.start < part.lowerBound {
+        result.append(record.prefix(part.lowerBound - record.start))
+        record = dropping(part.lowerBound - record.start, from: record)
+      }
+      var rest: Record?
+      if record.end > part.upperBound {
+        rest = dropping(part.upperBound - record.start, from: record)
+        record = record.prefix(part.upperBound - record.start)
+      }
+      if next < record.start, let new = change(&self, next..<record.start, nil) {
+        result.append(new)
+      }
+      next = record.end
+      if let new = change(&self, record.blocks, record) { result.append(new) }
+      if let rest { result.append(rest) }
+    }
+    if next < part.upperBound, let new = change(&self, next..<part.upperBound, nil) {
+      result.append(new)
+    }
+    replace(touched, in: chunk, with: result)
+  }
+
   // MARK: One record
+
+  /// A new record of one owner.
+  private mutating func record(_ blocks: Range<UInt32>, _ owner: BlockOwner) -> Record {
+    let count = UInt32(blocks.count)
+    return Record(start: blocks.lowerBound, count: count, owner: owner)
+      ?? Record(start: blocks.lowerBound, count: count, list: lists.add([owner]), skip: 0)
+  }
 
   private mutating func adding(_ owner: BlockOwner, to record: Record) -> Record {
     guard let list = record.list else {
@@ -128,8 +155,9 @@ extension OwnerIndex {
     owners.remove(at: place)
     lists.put(list)
     if owners.count == 1 {
-      return (Record(start: record.start, count: record.count, owner: owners[0]), true)
+      return (self.record(record.blocks, owners[0]), true)
     }
+    if owners.isEmpty { return (nil, true) }
     return (
       Record(start: record.start, count: record.count, list: lists.add(owners), skip: 0), true
     )
@@ -137,14 +165,15 @@ extension OwnerIndex {
 
   // MARK: Private
 
-  /// Cuts the record that has `offset` inside.
-  private mutating func split(_ chunk: Int, at offset: UInt32) {
-    let index = firstIndex(in: chunk, endingAfter: offset)
-    guard index < chunks[chunk].count, chunks[chunk][index].start < offset else { return }
-    let rest = chunks[chunk][index].dropping(offset - chunks[chunk][index].start)
-    if let list = rest.list { lists.get(list) }
-    chunks[chunk][index].count -= rest.count
-    chunks[chunk].insert(rest, at: index + 1)
+  /// The part of a record that begins `count` blocks further on, beside the one before it.
+  private mutating func dropping(_ count: UInt32, from record: Record) -> Record {
+    if let list = record.list { lists.get(list) }
+    return record.dropping(count)
+  }
+
+  private func joins(_ record: Record, neighboursOf index: Int, in chunk: Int) -> Bool {
+    (index > 0 && isOne(chunks[chunk][index - 1], record))
+      || (index + 1 < chunks[chunk].count && isOne(record, chunks[chunk][index + 1]))
   }
 
   /// Puts `records` in the place of those in `indices`, joined where they go on, with their
@@ -165,7 +194,7 @@ extension OwnerIndex {
       join(chunks[chunk][high], onto: &joined)
       high += 1
     }
-    chunks[chunk].replaceSubrange(low..<high, with: joined)
+    chunks[chunk].replace(low..<high, with: joined)
   }
 
   private mutating func join(_ record: Record, onto joined: inout [Record]) {
@@ -173,7 +202,7 @@ extension OwnerIndex {
       joined.append(record)
       return
     }
-    joined[joined.count - 1].count += record.count
+    joined[joined.count - 1] = last.extended(by: record.count)
     if let list = record.list { lists.put(list) }
   }
 
@@ -199,10 +228,9 @@ extension OwnerIndex {
     var next = blocks.lowerBound
     let end = min(blocks.upperBound, blockCount)
     while next < end {
-      let chunk = next >> Self.chunkShift
-      let base = chunk << Self.chunkShift
-      let stop = min(end, base + Self.chunkBlocks)
-      readIndex.invalidate(Int(chunk))
+      let chunk = next >> Chunk.shift
+      let base = chunk << Chunk.shift
+      let stop = min(end, base + Chunk.blocks)
       body(
         &self, Int(chunk), UInt32(next - base)..<UInt32(stop - base), next - blocks.lowerBound)
       next = stop

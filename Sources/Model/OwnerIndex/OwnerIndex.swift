@@ -1,33 +1,28 @@
 /// Which files own each block of a device: the reverse map, exact under clone, copy-on-write,
 /// truncate and punch.
 ///
-/// The blocks are cut into chunks of `chunkBlocks`; a chunk is an ordered array of runs that do not
-/// overlap, so a lookup is one array access and a search in a few cache lines, and a change moves
+/// The blocks are cut into chunks of 8 MiB; a chunk is an ordered array of runs that do not
+/// overlap, and bits with ranks that say where each begins, so a lookup searches nothing and a change moves
 /// no more than one chunk's records. A run that several files share has one record and a list of
 /// owners.
 ///
-/// `prepareForReading` lays an index of bits over the chunks, so that a lookup need not search.
+/// A value: a copy is a snapshot, which another thread may read while this one changes. Taking it costs
+/// nothing; the first change after it copies the table of leaves (8 bytes for each GiB), a leaf and a chunk.
 ///
-/// Memory: 24 bytes for each run (a run that crosses chunks has one record in each), 40 bytes for
-/// each chunk in use, 24 bytes for each owner of a shared run. Costs are for n runs in the chunks
-/// that a call touches and k owners of a block.
+/// Memory: 16 bytes for each run (a run that crosses chunks has one record in each), 400 bytes for
+/// each chunk in use, 24 bytes for each owner of a shared run and 56 for its list. Costs are for n runs in
+/// the chunks that a call touches and k owners of a block.
 public struct OwnerIndex: Sendable {
-  static let chunkShift: UInt64 = 13
-  /// 32 MiB.
-  static let chunkBlocks: UInt64 = 1 << chunkShift
-
   public let blockCount: UInt64
 
-  var chunks: ContiguousArray<ContiguousArray<Record>>
+  var chunks: ChunkTable
   var lists = SharedLists()
-  var readIndex: ReadIndex
 
   /// An index in which every block is free.
   public init(blockCount: UInt64) {
     self.blockCount = blockCount
-    let count = (blockCount + Self.chunkBlocks - 1) >> Self.chunkShift
-    chunks = ContiguousArray(repeating: [], count: Int(count))
-    readIndex = ReadIndex(chunks: Int(count))
+    let count = blockCount >> Chunk.shift + (blockCount & (Chunk.blocks - 1) > 0 ? 1 : 0)
+    chunks = ChunkTable(count: Int(count))
   }
 
   // MARK: Looking
@@ -53,7 +48,7 @@ public struct OwnerIndex: Sendable {
   }
 
   /// Whether a block has more than one owner.
-  public func isShared(_ block: UInt64) -> Bool { record(of: block)?.isShared ?? false }
+  public func isShared(_ block: UInt64) -> Bool { record(of: block).map(isShared) ?? false }
 
   /// Whether a block has no owner.
   public func isFree(_ block: UInt64) -> Bool { record(of: block) == nil }
@@ -64,8 +59,9 @@ public struct OwnerIndex: Sendable {
   public func runs(in blocks: Range<UInt64>) -> [OwnerRun] {
     var runs: [OwnerRun] = []
     forEachPiece(of: blocks) { chunk, part in
-      let base = UInt64(chunk) << Self.chunkShift
-      for record in chunks[chunk][indices(in: chunk, touching: part)] {
+      let base = UInt64(chunk) << Chunk.shift
+      for index in chunks[chunk].indices(touching: part) {
+        let record = chunks[chunk][index]
         let low = max(record.start, part.lowerBound)
         let high = min(record.end, part.upperBound)
         let cut = record.dropping(low - record.start)
@@ -93,97 +89,59 @@ public struct OwnerIndex: Sendable {
     let shared = isShared(block)
     var next = block
     while next < limit {
-      let chunk = Int(next >> Self.chunkShift)
-      let base = UInt64(chunk) << Self.chunkShift
+      let chunk = Int(next >> Chunk.shift)
+      let base = UInt64(chunk) << Chunk.shift
       guard chunk < chunks.count else { break }
       let offset = UInt32(next - base)
-      var index = firstIndex(in: chunk, endingAfter: offset)
+      var index = chunks[chunk].firstIndex(endingAfter: offset)
       while index < chunks[chunk].count, next < limit {
         let record = chunks[chunk][index]
         let start = base + UInt64(record.start)
         if shared {
-          if !record.isShared || start > next { return (true, next) }
-        } else if record.isShared {
+          if !isShared(record) || start > next { return (true, next) }
+        } else if isShared(record) {
           return (false, min(limit, max(next, start)))
         }
         next = min(limit, base + UInt64(record.end))
         index += 1
       }
-      let end = min(limit, base + Self.chunkBlocks)
+      let end = min(limit, base + Chunk.blocks)
       if shared, next < end { return (true, next) }
       next = end
     }
     return (shared, limit)
   }
 
-  /// Makes lookups fast where changes made them search: after a mount, a scan, or when a while has
-  /// passed without changes.
-  ///
-  /// Cost: O(records) of the chunks that have changed; the first time 1.4 KB of memory for each
-  /// chunk of the device.
-  public mutating func prepareForReading() {
-    for chunk in chunks.indices where !readIndex.isReady(chunk) && !chunks[chunk].isEmpty {
-      readIndex.build(chunk, chunks[chunk])
-    }
-  }
-
   // MARK: Size
 
-  /// Records in use: runs, counted once in each chunk.
-  public var recordCount: Int { chunks.reduce(0) { $0 + $1.count } }
+  /// Records in use: runs, counted once in each chunk. Cost: O(chunks).
+  public var recordCount: Int { chunks.indices.reduce(0) { $0 + chunks[$1].count } }
 
-  /// Bytes of memory in use for records, spare room included.
+  /// Bytes of memory in use, spare room included. Cost: O(chunks).
   public var byteCount: Int {
-    chunks.reduce(0) { $0 + $1.capacity * MemoryLayout<Record>.stride + 40 }
-      + lists.ownerCount * MemoryLayout<BlockOwner>.stride + readIndex.byteCount
+    chunks.byteCount + lists.byteCount
   }
 
   /// Gives the spare room of growing arrays back. Cost: copies every record.
   public mutating func compact() {
-    for chunk in chunks.indices where chunks[chunk].capacity > chunks[chunk].count {
-      var exact = ContiguousArray<Record>()
-      exact.reserveCapacity(chunks[chunk].count)
-      exact.append(contentsOf: chunks[chunk])
-      chunks[chunk] = exact
-    }
+    for chunk in chunks.indices { chunks[chunk].compact() }
   }
 
   // MARK: Places
 
-  static func offset(_ block: UInt64) -> UInt64 { block & (chunkBlocks - 1) }
+  static func offset(_ block: UInt64) -> UInt64 { block & (Chunk.blocks - 1) }
 
   /// The record that covers a block.
+  @inline(__always)
   private func record(of block: UInt64) -> Record? {
-    let chunk = Int(truncatingIfNeeded: block >> Self.chunkShift)
     guard block < blockCount else { return nil }
+    let chunk = Int(truncatingIfNeeded: block >> Chunk.shift)
     let offset = UInt32(truncatingIfNeeded: Self.offset(block))
-    if readIndex.isReady(chunk) {
-      let index = readIndex.lastIndex(in: chunk, startingUpTo: offset)
-      guard index >= 0, chunks[chunk][index].end > offset else { return nil }
-      return chunks[chunk][index]
-    }
-    let index = firstIndex(in: chunk, endingAfter: offset)
-    guard index < chunks[chunk].count, chunks[chunk][index].start <= offset else { return nil }
-    return chunks[chunk][index]
+    return chunks[chunk].record(covering: offset)
   }
 
-  /// Index of the first record that ends above `offset`.
-  func firstIndex(in chunk: Int, endingAfter offset: UInt32) -> Int {
-    var low = 0
-    var high = chunks[chunk].count
-    while low < high {
-      let middle = (low + high) / 2
-      if chunks[chunk][middle].end <= offset { low = middle + 1 } else { high = middle }
-    }
-    return low
-  }
-
-  /// Indices of the records that `part` touches.
-  func indices(in chunk: Int, touching part: Range<UInt32>) -> Range<Int> {
-    let first = firstIndex(in: chunk, endingAfter: part.lowerBound)
-    var last = first
-    while last < chunks[chunk].count, chunks[chunk][last].start < part.upperBound { last += 1 }
-    return first..<last
+  private func isShared(_ record: Record) -> Bool {
+    record.list.map { lists[$0].count > 1 } ?? false
   }
 
   /// The chunks that `blocks` touches and the part in each, from the chunk's first block.
@@ -191,9 +149,9 @@ public struct OwnerIndex: Sendable {
     var next = blocks.lowerBound
     let end = min(blocks.upperBound, blockCount)
     while next < end {
-      let chunk = next >> Self.chunkShift
-      let base = chunk << Self.chunkShift
-      let stop = min(end, base + Self.chunkBlocks)
+      let chunk = next >> Chunk.shift
+      let base = chunk << Chunk.shift
+      let stop = min(end, base + Chunk.blocks)
       body(Int(chunk), UInt32(next - base)..<UInt32(stop - base))
       next = stop
     }

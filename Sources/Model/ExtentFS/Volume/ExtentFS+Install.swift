@@ -38,6 +38,7 @@ extension ExtentFS {
         used.append(extent.blocks)
       }
     }
+    index.compact()
     self.index = index
     space = FreeSpace(blocks: blockCount, groupBlocks: format.groupBlocks, used: used)
     inodes = table.inodes

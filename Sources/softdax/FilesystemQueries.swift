@@ -1,0 +1,39 @@
+internal import LinuxSys
+internal import SystemPackage
+
+/// GETFSMAP on a filesystem with a file of many extents, which is gone afterwards.
+struct FilesystemQueries {
+  private static let asked = 2000
+  private static let block: UInt64 = 4096
+
+  /// One question, mean of each repetition.
+  let nanoseconds: [Double]
+
+  /// Every other block of a file is allocated: neighbours on the device, and never one extent.
+  init(directory: String, extents: Int, count: Int) throws {
+    let path = "\(directory)/.softdax-bench-\(UInt64.unguessable())"
+    do throws(Errno) {
+      let file = try OwnedDescriptor.create(path, mode: 0o600)
+      // Whatever ends this process ends the file.
+      Folder.removeFile(path)
+      for number in 0..<UInt64(extents) {
+        try file.allocate(offset: number * 2 * Self.block, length: Self.block)
+      }
+      var places: [Range<UInt64>] = []
+      for _ in 0..<Self.asked {
+        let page = UInt64.random(in: 0..<UInt64(extents)) * 2 * Self.block
+        places += try SpaceMap.extents(of: file, in: page..<page + Self.block).map(\.physical)
+      }
+      var nanoseconds: [Double] = []
+      for _ in 0..<count {
+        let begun = MonotonicClock.now
+        for place in places { _ = try SpaceMap.records(of: directory, in: place) }
+        nanoseconds.append(Double(MonotonicClock.now - begun) / Double(places.count))
+      }
+      self.nanoseconds = nanoseconds
+    } catch {
+      throw CommandFailure(
+        "\(directory): \(error); --fs needs a mounted XFS with room for \(extents) blocks")
+    }
+  }
+}
