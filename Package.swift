@@ -110,7 +110,9 @@ let package = Package(
         .target(name: "CFuse", condition: .when(traits: ["FuseMount"])),
       ]),
 
-    room("Wire", on: "Service", ["CWire", "LinuxSys", "PmemBase", "Latency", system]),
+    room(
+      "Wire", on: "Service",
+      ["CWire", "LinuxSys", "MemoryFailure", "PmemBase", "Latency", system]),
     room(
       "Server", on: "Service",
       [
@@ -162,7 +164,10 @@ let package = Package(
         "PmemBase", "LinuxSys", "TestSupport", system,
       ]),
     tests(
-      "WireTests", ["Wire", "CWire", "Latency", "LinuxSys", "PmemBase", "TestSupport", system]),
+      "WireTests",
+      [
+        "Wire", "CWire", "Latency", "LinuxSys", "MemoryFailure", "PmemBase", "TestSupport", system,
+      ]),
     tests(
       "FuseMountTests", ["FuseMount", "ExtentFS", "TestSupport", system]),
     tests(

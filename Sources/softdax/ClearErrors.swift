@@ -29,7 +29,7 @@ struct ClearErrors: ParsableCommand {
     do throws(WireError) {
       try running.client.clearErrors(device: target.index, first: block, count: count ?? 0)
     } catch {
-      throw InjectError.failure(error, running, target)
+      throw InjectError.failure(error, running, target, heals: true)
     }
   }
 }

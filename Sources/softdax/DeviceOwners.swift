@@ -1,3 +1,4 @@
+internal import MemoryFailure
 internal import PmemBase
 internal import Wire
 

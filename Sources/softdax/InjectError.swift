@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import LinuxSys
+internal import MemoryFailure
 internal import PmemBase
 internal import SystemPackage
 internal import Wire
@@ -30,7 +31,7 @@ struct InjectError: ParsableCommand {
 
   @Option(
     name: .customLong("as"), help: "What breaks: media, latent, machine-check or poison.")
-  var kindName = Request.Injection.Kind.media.rawValue
+  var kindName = InjectionRule.Kind.media.rawValue
 
   @Flag(name: [.customShort("N"), .long], help: "Nobody is told: latent, as of ndctl.")
   var noNotify = false
@@ -60,10 +61,10 @@ struct InjectError: ParsableCommand {
   @Flag(help: "Only tell who would be signalled, page by page, as JSON; nothing is changed.")
   var dryRun = false
 
-  private var kind: Request.Injection.Kind {
+  private var kind: InjectionRule.Kind {
     get throws {
-      guard let kind = Request.Injection.Kind(rawValue: kindName) else {
-        let known = Request.Injection.Kind.allCases.map(\.rawValue).joined(separator: ", ")
+      guard let kind = InjectionRule.Kind(rawValue: kindName) else {
+        let known = InjectionRule.Kind.allCases.map(\.rawValue).joined(separator: ", ")
         throw ValidationError("--as \(kindName): use one of \(known)")
       }
       guard noNotify else { return kind }
@@ -124,7 +125,7 @@ struct InjectError: ParsableCommand {
             dataStays: dataStays, after: after ?? 0, process: pid))
       }
     } catch {
-      throw Self.failure(error, running, target, pid: pid)
+      throw Self.failure(error, running, target, pid: pid, heals: uninject)
     }
   }
 
@@ -142,7 +143,7 @@ struct InjectError: ParsableCommand {
   }
 
   private func printPrediction(
-    _ running: RunningServer, _ target: DeviceInfo, _ kind: Request.Injection.Kind,
+    _ running: RunningServer, _ target: DeviceInfo, _ kind: InjectionRule.Kind,
     _ first: UInt64, _ sectors: UInt64
   ) throws(WireError) {
     guard first < target.size >> 9, sectors <= target.size >> 9 - first else {
@@ -162,7 +163,8 @@ struct InjectError: ParsableCommand {
   }
 
   static func failure(
-    _ error: WireError, _ running: RunningServer, _ device: DeviceInfo, pid: Int32? = nil
+    _ error: WireError, _ running: RunningServer, _ device: DeviceInfo, pid: Int32? = nil,
+    heals: Bool = false
   ) -> CommandFailure {
     switch error {
     case .refused(Errno.outOfRange.rawValue):
@@ -175,6 +177,9 @@ struct InjectError: ParsableCommand {
       CommandFailure(
         "process \(pid ?? 0) maps nothing of these sectors of \(device.name), or not for reading; "
           + "`softdax owners \(device.name)` tells who does")
+    case .refused(Errno.resourceBusy.rawValue) where heals:
+      CommandFailure(
+        "\(device.name): a program is inside a call that changes a mapping of this page; try again")
     case .refused(Errno.resourceBusy.rawValue):
       CommandFailure(
         "\(device.name): no process has ever had this page mapped, so the kernel does not know whose it is (EBUSY); "

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import MemoryFailure
 internal import PmemBase
 internal import SystemPackage
 internal import Wire
@@ -121,7 +122,7 @@ struct EventLine {
     case .fatal: add("signal", event.code)
     case .verdict: add("verdict", Verdict.Kind(wire: UInt32(event.code))?.rawValue ?? "unknown")
     case .inject:
-      let kind = Request.Injection.Kind.allCases.first { $0.number == UInt32(event.code) }
+      let kind = InjectionRule.Kind.allCases.first { $0.wire == UInt32(event.code) }
       add("as", kind?.rawValue ?? "unknown")
     case .failure:
       let outcome = Prediction.Outcome.allCases.first { $0.wire == UInt32(event.code) }

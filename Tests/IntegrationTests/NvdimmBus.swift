@@ -21,6 +21,34 @@ import Testing
       Self.two, ["sh", "-c", Self.strict + script], in: folder.path, seconds: 120)
   }
 
+  /// Catches a tool of softdax that looks at other errors than the bus: on media whose errors are lists only, and on those that break.
+  @Test(arguments: [[], ["--medium", "FILE"]])
+  func `softdax inject-error -t and clear-errors see what ndctl injected`(medium: [String]) throws {
+    let folder = try Scratch()
+    let file = folder.path + "/medium"
+    let options = medium.map { $0 == "FILE" ? file : $0 } + ["--size", "64M"]
+    let softdax = Project.softdax
+    let result = try Softdax.run(
+      options,
+      [
+        "sh", "-c",
+        Self.strict + """
+          bad=/sys/bus/nd/devices/region0/badblocks
+          ndctl inject-error namespace0.0 -B 8 -n 8 > injected
+          [ "$(cat $bad)" = "8 8" ]
+          \(softdax) inject-error dax0.0 -t | grep -A1 '"block" : 8' | grep -q '"count" : 8'
+          \(softdax) inject-error dax0.0 -d -B 8 -n 4
+          \(softdax) inject-error dax0.0 -t | grep -A1 '"block" : 12' | grep -q '"count" : 4'
+          [ "$(cat $bad)" = "8 8" ]
+          \(softdax) clear-errors dax0.0
+          not sh -c '\(softdax) inject-error dax0.0 -t | grep block.:'
+          [ -z "$(cat $bad)" ]
+          [ -z "$(ndctl inject-error namespace0.0 -t | grep block)" ]
+          """,
+      ], in: folder.path, seconds: 120)
+    #expect(result.status == 0, "\(result.all)")
+  }
+
   /// Catches what an injection must change and does not, and an `inject-error` that waits half a minute for a scrub.
   @Test(arguments: ["namespace0.0", "namespace1.0"])
   func `ndctl injects, lists, takes back and clears, twice in a row`(namespace: String) throws {

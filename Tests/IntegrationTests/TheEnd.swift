@@ -15,15 +15,6 @@ import Testing
     return pages.out.contains("32 of 32 folios idle")
   }
 
-  /// Waits: a killed process is counted out when the kernel has closed its sockets.
-  private func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-    for _ in 0..<200 {
-      if try condition() { return true }
-      Pause.milliseconds(25)
-    }
-    return false
-  }
-
   /// Catches references kept by a fault that was under way, and threads that wait for a dead process.
   @Test func `SIGKILL in the middle of a fault storm returns every reference`() throws {
     let service = try Service(["--size", "64M"])

@@ -135,6 +135,15 @@ public func waitUntil(_ condition: () -> Bool) {
   while !condition() { Pause.short() }
 }
 
+/// Whether `condition` comes true within ten seconds: a killed process is counted out when the kernel has closed its sockets.
+public func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
+  for _ in 0..<400 {
+    if try condition() { return true }
+    Pause.milliseconds(25)
+  }
+  return false
+}
+
 /// What a symbolic link says; "" if it is none.
 public func target(ofLink path: String) -> String {
   var buffer = [UInt8](repeating: 0, count: 4096)

@@ -1,5 +1,6 @@
 internal import CWire
 internal import Latency
+internal import MemoryFailure
 internal import PmemBase
 
 @testable internal import Wire
@@ -135,7 +136,7 @@ enum Example {
     .errors([], next: 0), .errors([0..<8, 9..<(.max)], next: 10), .scrubbed(count: 7),
     .owners([], next: 0),
     .owners(
-      [PageOwner.Policy.standard, .early, .late].map {
+      [KillPolicy.standard, .early, .late].map {
         PageOwner(
           process: 1, command: "fio", address: .max, shift: 21, isPresent: $0 == .late, policy: $0)
       }, next: 3),

@@ -101,6 +101,34 @@ public final class NvdimmBus: Sendable {
   /// As many bytes of a struct as ``control(request:isReadOnly:envelope:)`` looks at.
   public static var envelopeLimit: Int { ControlCommand.envelopeLimit }
 
+  // MARK: Questions of tools
+
+  /// As ND_CMD_CLEAR_ERROR: bytes that are good for sure now. - Throws: what the media say; nothing has changed then.
+  public func clear(device: Int, bytes: Range<UInt64>) throws(Errno) -> UInt64 {
+    try state.withLock { state throws(Errno) in
+      defer { follow(state.bus, &state) }
+      return try media.clear(device: device, bytes: bytes)
+    }
+  }
+
+  /// As ARS Error Inject Clear: takes injections back; what is known to be bad stays known.
+  public func withdraw(device: Int, bytes: Range<UInt64>) throws(Errno) {
+    try state.withLock { state throws(Errno) in
+      defer { follow(state.bus, &state) }
+      try media.withdraw(device: device, bytes: bytes)
+    }
+  }
+
+  /// The bytes that are unreadable now, ascending and apart.
+  public func poisoned(device: Int) -> [Range<UInt64>] {
+    state.withLock { _ in media.poisoned(device: device) }
+  }
+
+  /// The sectors of 512 bytes that are known to be bad, ascending and apart.
+  public func badSectors(device: Int) -> [Range<UInt64>] {
+    state.withLock { _ in media.badSectors(device: device) }
+  }
+
   /// Scrubs everything, as a write to the attribute `scrub` does; complete when this returns.
   public func startScrub() {
     state.withLock { state in

@@ -1,9 +1,9 @@
 /// What a thread has asked for with PR_MCE_KILL; a new thread and a forked process inherit it.
 ///
 /// Source: `PF_MCE_PROCESS`, `PF_MCE_EARLY`, kernel/sys.c `PR_MCE_KILL` (v6.1 to v7.3).
-public enum KillPolicy: Sendable, CaseIterable {
+public enum KillPolicy: String, Sendable, CaseIterable {
   /// Nothing, or PR_MCE_KILL_DEFAULT: `vm.memory_failure_early_kill` decides.
-  case standard
+  case standard = "default"
   /// PR_MCE_KILL_EARLY
   case early
   /// PR_MCE_KILL_LATE, which overrides the sysctl.

@@ -25,27 +25,32 @@ final class FailingMedia: PoisonableMedia {
   }
 
   func withdraw(device: Int, bytes: Range<UInt64>) throws(Errno) {
-    lists.withdraw(device: device, bytes: bytes)
-    guard failures.canHaveErrors(device: device) else { return }
-    let left = lists.poisoned(device: device)
-    for sector in Self.sectors(bytes)
-    where !left.contains(where: { $0.overlaps(sector << 9..<(sector + 1) << 9) }) {
-      try failures.withdraw(device: device, sectors: sector..<sector + 1)
+    guard failures.canHaveErrors(device: device) else {
+      return lists.withdraw(device: device, bytes: bytes)
     }
+    try release(device: device, bytes: bytes, zeroes: false)
   }
 
   func clear(device: Int, bytes: Range<UInt64>) throws(Errno) -> UInt64 {
     guard failures.canHaveErrors(device: device) else {
       return lists.clear(device: device, bytes: bytes)
     }
-    lists.withdraw(device: device, bytes: bytes)
-    let left = lists.poisoned(device: device)
-    for sector in Self.sectors(bytes)
-    where !left.contains(where: { $0.overlaps(sector << 9..<(sector + 1) << 9) }) {
-      try failures.withdraw(device: device, sectors: sector..<sector + 1, zeroes: true)
-    }
+    try release(device: device, bytes: bytes, zeroes: true)
     failures.forget(device: device, bytes: bytes)
     return UInt64(bytes.count)
+  }
+
+  /// Gives back the sectors of which no byte is bad any more.
+  private func release(device: Int, bytes: Range<UInt64>, zeroes: Bool) throws(Errno) {
+    var good = BadBlocks()
+    good.add(bytes: bytes)
+    lists.withdraw(device: device, bytes: bytes)
+    for left in lists.poisoned(device: device) {
+      good.clear(bytes: left.lowerBound & ~511..<(left.upperBound + 511) & ~511)
+    }
+    for run in good.ranges {
+      try failures.withdraw(device: device, sectors: run, zeroes: zeroes)
+    }
   }
 
   func poisoned(device: Int) -> [Range<UInt64>] {

@@ -46,7 +46,7 @@ extension Server {
     let size = devices[injection.device].geometry.size
     guard injection.first + injection.count <= size >> 9 else { return .outOfRange }
     let rule = InjectionRule(
-      place: .offset(injection.first << 9), kind: InjectionRule.Kind(injection.kind),
+      place: .offset(injection.first << 9), kind: injection.kind,
       count: injection.count)
     let planned = PlannedError(
       rule, dataStays: injection.dataStays, process: injection.process)
@@ -83,10 +83,8 @@ extension Server {
       return .done(error: -Errno.outOfRange.rawValue)
     }
     do throws(Errno) {
-      let bytes = try failures.clear(
-        device: device, sectors: first..<(count == 0 ? all : first + count))
-      nvdimm.refresh()
-      return .cleared(bytes: bytes)
+      let end = count == 0 ? all : first + count
+      return .cleared(bytes: try nvdimm.clear(device: device, bytes: first << 9..<end << 9))
     } catch {
       return .done(error: -error.rawValue)
     }

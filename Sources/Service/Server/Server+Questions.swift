@@ -14,19 +14,22 @@ extension Server {
     guard devices.indices.contains(device) else {
       return .done(error: -Errno.operationNotSupportedByDevice.rawValue)
     }
-    let all =
-      list == .known ? failures.badBlocks(device: device) : failures.injected(device: device)
-    let rest = all.ranges.drop { $0.upperBound <= first }
+    var sectors = BadBlocks()
+    switch list {
+    case .known:
+      for run in nvdimm.badSectors(device: device) {
+        sectors.add(bytes: run.lowerBound << 9..<run.upperBound << 9)
+      }
+    case .injected: for bytes in nvdimm.poisoned(device: device) { sectors.add(bytes: bytes) }
+    }
+    let rest = sectors.ranges.drop { $0.upperBound <= first }
     let part = rest.prefix(Reply.rangesPerMessage)
     return .errors(Array(part), next: rest.dropFirst(part.count).first?.lowerBound ?? 0)
   }
 
   /// Scrubs are complete when the one who asked for them is answered: waiting is asking how many there were.
   func scrub(starts: Bool) -> Reply {
-    if starts {
-      failures.scrub()
-      nvdimm.startScrub()
-    }
+    if starts { nvdimm.startScrub() }
     return .scrubbed(count: nvdimm.scrubs)
   }
 
@@ -35,7 +38,7 @@ extension Server {
       guard devices.indices.contains(device) else { throw .operationNotSupportedByDevice }
       let all = devices[device].geometry.size >> 9
       guard first < all, count > 0, count <= all - first else { throw .outOfRange }
-      try failures.withdraw(device: device, sectors: first..<first + count)
+      try nvdimm.withdraw(device: device, bytes: first << 9..<(first + count) << 9)
       return Errno(rawValue: 0)
     } catch {
       return error
@@ -54,7 +57,7 @@ extension Server {
   }
 
   func predict(
-    _ device: Int, page: UInt64, _ kind: Request.Injection.Kind, _ process: Int32?,
+    _ device: Int, page: UInt64, _ kind: InjectionRule.Kind, _ process: Int32?,
     from first: UInt32
   ) -> Reply {
     do throws(Errno) {
@@ -72,7 +75,7 @@ extension Server {
   }
 
   private func predict(
-    _ device: Int, _ page: UInt64, _ kind: Request.Injection.Kind, _ process: Int32?
+    _ device: Int, _ page: UInt64, _ kind: InjectionRule.Kind, _ process: Int32?
   ) throws(Errno) -> Prediction {
     let origin: FailureOrigin
     switch kind {
@@ -126,14 +129,8 @@ extension Server {
 
 extension PageOwner {
   init(_ mapper: PageMapper) {
-    let policy: Policy =
-      switch mapper.policy {
-      case .standard: .standard
-      case .early: .early
-      case .late: .late
-      }
     self.init(
       process: mapper.process, command: mapper.command, address: mapper.address,
-      shift: UInt32(mapper.shift), isPresent: mapper.isPresent, policy: policy)
+      shift: UInt32(mapper.shift), isPresent: mapper.isPresent, policy: mapper.policy)
   }
 }

@@ -88,6 +88,10 @@ extension Server {
   }
 
   private func device(of rule: InjectionRule) throws(RuleFailure) -> (index: Int, name: String) {
+    guard !devices.isEmpty else {
+      throw RuleFailure(
+        description: "--inject: every device holds a filesystem; add a --device without --fs")
+    }
     guard let name = rule.device else { return (0, devices[0].name) }
     guard let index = devices.firstIndex(where: { $0.name == name }) else {
       let names = devices.map(\.name).joined(separator: ", ")

@@ -54,7 +54,7 @@ extension Server {
     switch event {
     case .injected(let device, let sectors, let kind):
       var happening = Happening(.inject, device, sectors: sectors)
-      happening.code = Int32(Request.Injection.Kind(kind).number)
+      happening.code = Int32(kind.wire)
       return [happening]
     case .ruleFailed(let device, _, let error):
       var happening = Happening(.refused)
@@ -162,28 +162,6 @@ extension PageEvent {
       var event = Happening(.zap, device, bytes: server.bytes(device, folios))
       event.process = process
       return event
-    }
-  }
-}
-
-extension Request.Injection.Kind {
-  init(_ kind: InjectionRule.Kind) {
-    switch kind {
-    case .poison: self = .poison
-    case .machineCheck: self = .machineCheck
-    case .latent: self = .latent
-    case .media: self = .media
-    }
-  }
-}
-
-extension InjectionRule.Kind {
-  init(_ kind: Request.Injection.Kind) {
-    switch kind {
-    case .poison: self = .poison
-    case .machineCheck: self = .machineCheck
-    case .latent: self = .latent
-    case .media: self = .media
     }
   }
 }

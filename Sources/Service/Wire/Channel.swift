@@ -52,15 +52,8 @@ public struct Channel: ~Copyable, Sendable {
 
   /// Asks and waits for the answer. - Throws: `.refused` when the answer is an errno.
   borrowing func ask(_ request: Request) throws(WireError) -> Reply {
-    let bytes = try request.encoded
-    do throws(Errno) {
-      try connection.send(bytes)
-    } catch {
-      throw .disconnected(error.rawValue)
-    }
-    var none: OwnedDescriptor?
-    guard let answer = try receiveBytes(passed: &none) else { throw .disconnected(0) }
-    let reply = try Reply(decoding: answer)
+    try send(request)
+    guard let reply = try receiveReply() else { throw .disconnected(0) }
     if case .done(let error) = reply, error != 0 { throw .refused(-error) }
     return reply
   }

@@ -1,12 +1,8 @@
 internal import CWire
+public import MemoryFailure
 
 /// A mapping that shows a page.
 public struct PageOwner: Sendable, Equatable {
-  public enum Policy: String, Sendable {
-    case standard = "default"
-    case early, late
-  }
-
   public var process: Int32
   public var command: String
   /// Where the page is in the process.
@@ -16,11 +12,11 @@ public struct PageOwner: Sendable, Equatable {
   /// There is a page-table entry for it.
   public var isPresent: Bool
   /// PR_MCE_KILL of the main thread.
-  public var policy: Policy
+  public var policy: KillPolicy
 
   public init(
     process: Int32, command: String, address: UInt64, shift: UInt32, isPresent: Bool,
-    policy: Policy
+    policy: KillPolicy
   ) {
     self.process = process
     self.command = command

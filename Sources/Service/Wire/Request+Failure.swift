@@ -1,4 +1,5 @@
 internal import CWire
+public import MemoryFailure
 
 extension Request {
   /// madvise(MADV_HWPOISON) or MADV_SOFT_OFFLINE of one folio.
@@ -13,30 +14,8 @@ extension Request {
 
   /// An error to inject. Sectors have 512 bytes.
   public struct Injection: Sendable {
-    public enum Kind: String, Sendable, CaseIterable {
-      /// Software: the handler runs, the medium stays good.
-      case poison
-      /// The handler runs, bad blocks come, the medium is bad.
-      case machineCheck = "machine-check"
-      /// The medium is bad and known to be; the handler runs when somebody touches it.
-      case media
-      /// The medium is bad, and nobody knows.
-      case latent
-
-      /// As in the C header.
-      public var number: UInt32 { wire }
-
-      var wire: UInt32 {
-        switch self {
-        case .poison: SD_ERROR_POISON.rawValue
-        case .machineCheck: SD_ERROR_MACHINE_CHECK.rawValue
-        case .media: SD_ERROR_MEDIA.rawValue
-        case .latent: SD_ERROR_LATENT.rawValue
-        }
-      }
-    }
     public var device: Int
-    public var kind: Kind
+    public var kind: InjectionRule.Kind
     public var first: UInt64
     public var count: UInt64
     /// A machine check that leaves the medium good.
@@ -47,7 +26,7 @@ extension Request {
     public var process: Int32?
 
     public init(
-      device: Int, kind: Kind, first: UInt64, count: UInt64, dataStays: Bool = false,
+      device: Int, kind: InjectionRule.Kind, first: UInt64, count: UInt64, dataStays: Bool = false,
       after: UInt64 = 0, process: Int32? = nil
     ) {
       self.device = device
@@ -151,7 +130,7 @@ extension Request {
           isSoftOffline: m.advice == 101))
     case SD_INJECT:
       let m = try Codec.exactly(sd_inject.self, bytes)
-      guard let kind = Injection.Kind.allCases.first(where: { $0.wire == m.kind }) else {
+      guard let kind = InjectionRule.Kind.allCases.first(where: { $0.wire == m.kind }) else {
         throw malformed
       }
       return .inject(
@@ -184,7 +163,7 @@ extension Request {
       return .getOwners(device: Int(m.device), page: m.page, first: m.first)
     case SD_PREDICT:
       let m = try Codec.exactly(sd_predict.self, bytes)
-      guard let kind = Injection.Kind.allCases.first(where: { $0.wire == m.kind }) else {
+      guard let kind = InjectionRule.Kind.allCases.first(where: { $0.wire == m.kind }) else {
         throw malformed
       }
       return .predict(
@@ -193,6 +172,18 @@ extension Request {
     case SD_WATCH:
       return .watch(pages: try Codec.exactly(sd_watch.self, bytes).flags & SD_WATCH_PAGES != 0)
     default: throw .unexpected(type: type)
+    }
+  }
+}
+
+extension InjectionRule.Kind {
+  /// As in the C header.
+  public var wire: UInt32 {
+    switch self {
+    case .poison: SD_ERROR_POISON.rawValue
+    case .machineCheck: SD_ERROR_MACHINE_CHECK.rawValue
+    case .media: SD_ERROR_MEDIA.rawValue
+    case .latent: SD_ERROR_LATENT.rawValue
     }
   }
 }

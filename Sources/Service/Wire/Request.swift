@@ -1,4 +1,5 @@
 internal import CWire
+public import MemoryFailure
 
 /// What a workload or a tool asks of the server, decoded.
 ///
@@ -28,7 +29,7 @@ public enum Request: Sendable {
   /// `page`: of 4 KiB; `first`: the mapping to begin with.
   case getOwners(device: Int, page: UInt64, first: UInt32)
   case predict(
-    device: Int, page: UInt64, kind: Injection.Kind, process: Int32?, first: UInt32)
+    device: Int, page: UInt64, kind: InjectionRule.Kind, process: Int32?, first: UInt32)
   case watch(pages: Bool)
   case getServer
   case getDevice(Int)

@@ -1,3 +1,5 @@
+public import MemoryFailure
+
 /// Questions about errors.
 extension ServerClient {
   /// - Throws: `.refused(EBUSY)` for software poison of a page that no process has had, `.refused(ERANGE)` for a sector that the device
@@ -66,7 +68,7 @@ extension ServerClient {
 
   /// What an error of the page would do now.
   public func predict(
-    device: Int, page: UInt64, kind: Request.Injection.Kind, process: Int32?
+    device: Int, page: UInt64, kind: InjectionRule.Kind, process: Int32?
   ) throws(WireError) -> Prediction {
     var all: Prediction?
     while true {
