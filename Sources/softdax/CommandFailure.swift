@@ -1,3 +1,4 @@
+internal import PmemBase
 internal import SystemPackage
 internal import Wire
 
@@ -34,4 +35,15 @@ struct CommandFailure: Error, CustomStringConvertible {
 /// Writes one line to standard error.
 func printError(_ line: String) {
   _ = try? FileDescriptor.standardError.writeAll((line + "\n").utf8)
+}
+
+extension ByteCount {
+  /// What the user wrote for an option, in bytes.
+  static func bytes(_ text: String, of option: String) throws(CommandFailure) -> UInt64 {
+    do throws(SizeError) {
+      return try ByteCount(parsing: text).bytes
+    } catch {
+      throw CommandFailure("\(option): \(error)")
+    }
+  }
 }

@@ -91,23 +91,15 @@ struct HostReport: Encodable, Equatable {
       ("missing-shmem", .missingShmem, "4.11 or newer", "absent pages of memfd and tmpfs"),
       ("missing-hugetlbfs", .missingHugetlb, "4.11 or newer", "absent pages of hugetlb"),
       ("event-remap", .remapEvents, "4.11 or newer", "mremap of a device mapping"),
+      ("thread-id", .threadIdentifier, "4.14 or newer", "which thread touched a page"),
       ("poison", .poison, "6.6 or newer", "SIGBUS on a poisoned page"),
     ]
-    let named = known.map { feature in
+    return known.map { feature in
       item(
         feature.name, offered.contains(feature.feature) ? .works : .missing,
         "userfaultfd: \(feature.use)", "needs Linux \(feature.remedy)",
         isNeeded: !Workload.features.isDisjoint(with: feature.feature))
     }
-    // The server's demand is the list; what has no name here is listed nevertheless.
-    let rest = known.reduce(Workload.features) { $0.subtracting($1.feature) }
-    guard !rest.isEmpty else { return named }
-    return named + [
-      item(
-        "features", offered.isSuperset(of: rest) ? .works : .missing,
-        "userfaultfd: features 0x\(String(rest.rawValue, radix: 16))", "needs a newer Linux",
-        isNeeded: true)
-    ]
   }
 
   private static func memory(_ probes: HostProbes) -> [Item] {

@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import FoundationEssentials
+internal import LinuxSys
 internal import Medium
 internal import Wire
 
@@ -36,7 +36,7 @@ struct List: ParsableCommand {
     }
     let emulated = Set(devices.map(\.chardev))
     // Inside a run libdaxctl sees the emulated ones too.
-    let isInRun = ProcessInfo.processInfo.environment["SOFTDAX_DIR"] != nil
+    let isInRun = ThisProcess.environment(DeviceTable.environment) != nil
     devices += realDevices().filter { !(isInRun && emulated.contains($0.name)) }
       .map { DeviceListing($0, human: human, verbose: verbose) }
     if let device {

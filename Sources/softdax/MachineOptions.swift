@@ -48,7 +48,7 @@ struct MachineOptions: ParsableArguments {
   @Option(help: "Insert up to this many pages around a faulting one.")
   var faultAround = 0
 
-  @Option(help: "Run fault threads and the program on this CPU.")
+  @Option(help: "Run fault threads, and the program of run, on this CPU.")
   var cpu: Int?
 
   @Option(

@@ -107,14 +107,14 @@ struct Owners: ParsableCommand {
       guard ends.count == 2 else {
         throw CommandFailure("--range \(range): write B-E, such as 0x3000-0x5000")
       }
-      start = try Self.bytes(String(ends[0]), of: "--range")
-      let end = try Self.bytes(String(ends[1]), of: "--range")
+      start = try ByteCount.bytes(String(ends[0]), of: "--range")
+      let end = try ByteCount.bytes(String(ends[1]), of: "--range")
       guard start < end else {
         throw CommandFailure("--range \(range): no byte is in it; E is the first behind it")
       }
       length = end - start
     } else if let offset {
-      start = try Self.bytes(offset, of: "--offset")
+      start = try ByteCount.bytes(offset, of: "--offset")
     } else {
       let unit: UInt64 = page == nil ? 512 : PageSize.base.bytes
       (start, overflow) = (page ?? block ?? 0).multipliedReportingOverflow(by: unit)
@@ -135,17 +135,17 @@ struct Owners: ParsableCommand {
       }
       (start, bytes) = (byte, 512)
     } else if let offset {
-      start = PageSize.base.roundDown(try Self.bytes(offset, of: "--offset"))
+      start = PageSize.base.roundDown(try ByteCount.bytes(offset, of: "--offset"))
     } else {
       let text = file ?? ""
       guard let sign = text.lastIndex(of: "@") else {
         throw CommandFailure("--file \(text): write PATH@BYTES, such as \(mount.point)/pool@0x3000")
       }
       let byte = PageSize.base.roundDown(
-        try Self.bytes(String(text[text.index(after: sign)...]), of: "--file"))
+        try ByteCount.bytes(String(text[text.index(after: sign)...]), of: "--file"))
       start = try BlastRadius.place(of: String(text[..<sign]), offset: byte, on: mount)
     }
-    if let length { bytes = try Self.bytes(length, of: "--length") }
+    if let length { bytes = try ByteCount.bytes(length, of: "--length") }
     let (end, overflow) = start.addingReportingOverflow(bytes)
     guard bytes > 0, !overflow else {
       throw CommandFailure(
@@ -153,14 +153,6 @@ struct Owners: ParsableCommand {
       )
     }
     return start..<end
-  }
-
-  private static func bytes(_ text: String, of option: String) throws -> UInt64 {
-    do throws(SizeError) {
-      return try ByteCount(parsing: text).bytes
-    } catch {
-      throw CommandFailure("\(option): \(error)")
-    }
   }
 }
 
@@ -222,7 +214,7 @@ struct OwnersReport: Encodable {
     mappers = radius.mappers.map { mapper in
       Mapper(
         pid: mapper.process, command: mapper.command, inode: mapper.inode,
-        path: mapper.mapping.path, address: "0x" + String(mapper.address, radix: 16),
+        path: mapper.mapping.path, address: hexadecimal(mapper.address),
         permissions: mapper.mapping.permissions, present: mapper.isPresent)
     }
   }
@@ -238,7 +230,7 @@ struct OwnersReport: Encodable {
       let state = [owner.shared ? "shared" : nil, owner.unwritten ? "unwritten" : nil]
       table.add([
         owner.name ?? owner.type, owner.inode.map { "\($0)" } ?? "",
-        owner.offset.map { "0x" + String($0, radix: 16) } ?? "",
+        owner.offset.map(hexadecimal) ?? "",
         state.compactMap { $0 }.joined(separator: ","), owner.path ?? "",
       ])
     }

@@ -70,7 +70,7 @@ struct PageRows {
     for row in rows {
       let isRun = row.lastPfn >= row.pfn + (1 << UInt64(row.order))
       table.add([
-        isRun ? "\(row.pfn)-\(row.lastPfn)" : "\(row.pfn)", "0x" + String(row.physical, radix: 16),
+        isRun ? "\(row.pfn)-\(row.lastPfn)" : "\(row.pfn)", hexadecimal(row.physical),
         "\(row.order)", "\(row.refcount)", "\(row.mapcount)", "\(row.pincount)", "\(row.share)",
         row.state.rawValue,
       ])

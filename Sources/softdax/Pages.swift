@@ -48,8 +48,8 @@ struct Pages: ParsableCommand {
     let running = try server.connect()
     let device = try running.device(named: device)
     let range = try PageRange(
-      first: first, offset: try offset.map { try Self.bytes($0, of: "--offset") },
-      count: count, length: try length.map { try Self.bytes($0, of: "--length") }, in: device)
+      first: first, offset: try offset.map { try ByteCount.bytes($0, of: "--offset") },
+      count: count, length: try length.map { try ByteCount.bytes($0, of: "--length") }, in: device)
     // In pieces, so that a large device is not held in memory as a whole; text holds runs of equal folios.
     let piece: UInt64 = 1 << 18
     var rows = PageRows(onlyMapped: mapped, folding: !json)
@@ -76,14 +76,6 @@ struct Pages: ParsableCommand {
 
   private func indented(_ text: String) -> String {
     text.split(separator: "\n").map { "  " + $0 }.joined(separator: "\n")
-  }
-
-  private static func bytes(_ text: String, of option: String) throws -> UInt64 {
-    do throws(SizeError) {
-      return try ByteCount(parsing: text).bytes
-    } catch {
-      throw CommandFailure("\(option): \(error)")
-    }
   }
 }
 

@@ -4,11 +4,11 @@ internal import SystemPackage
 
 /// Descriptors in memory that is committed when first written: a device of a terabyte costs what was touched of it.
 @safe final class LazyDescriptors: DescriptorStorage {
-  private let reserved: ReservedMemory
+  private let reserved: SharedMemory
 
   /// - Throws: `.noMemory` when the host's overcommit rule refuses so much address space.
   init(folios: Int) throws(Errno) {
-    reserved = try ReservedMemory(count: Pagemap.bytes(forFolios: folios))
+    reserved = try SharedMemory(count: Pagemap.bytes(forFolios: folios))
   }
 
   var memory: UnsafeMutableRawBufferPointer {

@@ -58,7 +58,6 @@ public enum Folder {
     guard unsafe symlink(target, path) == 0 else { throw Errno(rawValue: errno) }
   }
 
-  /// A symbolic link whose target is not there.
   /// Where a symbolic link leads; `nil` if it is none.
   public static func target(_ path: String) -> String? {
     var buffer = [CChar](repeating: 0, count: 4096)
@@ -74,6 +73,7 @@ public enum Folder {
     return folder
   }
 
+  /// A symbolic link whose target is not there.
   public static func isDeadLink(_ path: String) -> Bool {
     var status = stat()
     let isLink = unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK

@@ -1,5 +1,3 @@
-internal import LinuxSys
-
 /// A mounted filesystem of this host: a line of /proc/self/mountinfo.
 public struct Mount: Equatable, Sendable {
   /// Where it is mounted.
@@ -17,7 +15,7 @@ public struct Mount: Equatable, Sendable {
   public var isDax: Bool { options.contains("dax") || options.contains("dax=always") }
 
   /// Reads a line of mountinfo; `nil` if it is none. Source: `proc_pid_mountinfo(5)`.
-  init?(line: Substring) {
+  public init?(line: Substring) {
     let halves = line.split(separator: " - ", maxSplits: 1)
     guard halves.count == 2 else { return nil }
     let first = halves[0].split(separator: " ")
@@ -30,22 +28,10 @@ public struct Mount: Equatable, Sendable {
     options = second[2].split(separator: ",").map(String.init)
   }
 
-  /// The mount that shows `path`; the last one where several are on top of each other.
-  ///
-  /// - Throws: ``HostFilesystemError`` when there is no such path.
-  public init(showing path: String) throws(HostFilesystemError) {
-    guard let canonical = try? Folder.canonical(path) else { throw .noSuchPath(path) }
+  /// All that this process sees, in the order in which they were mounted.
+  public static var all: [Mount] {
     let table = (try? SmallFile.read("/proc/self/mountinfo")) ?? ""
-    let mounts = table.split(separator: "\n").compactMap { Mount(line: $0) }
-    let showing = mounts.filter { mount in
-      mount.point == "/" || canonical == mount.point || canonical.hasPrefix(mount.point + "/")
-    }
-    var best: Mount?
-    for mount in showing where mount.point.utf8.count >= (best?.point.utf8.count ?? 0) {
-      best = mount
-    }
-    guard let best else { throw .noSuchPath(path) }
-    self = best
+    return table.split(separator: "\n").compactMap { Mount(line: $0) }
   }
 
   /// mountinfo writes space, tab, newline and backslash as octal numbers.

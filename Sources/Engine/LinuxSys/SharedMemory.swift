@@ -4,7 +4,7 @@ public import SystemPackage
 /// Zeroed memory for atomics: this process's own, or a file's that others map too. Released with its owner.
 @safe public final class SharedMemory: @unchecked Sendable {
   // Safe and Sendable: an owner of an address range that never changes; users reach it through atomics.
-  let start: UnsafeMutableRawPointer
+  public let start: UnsafeMutableRawPointer
   public let count: Int
 
   /// Memory of this process; a page costs nothing until it is touched.
@@ -40,6 +40,9 @@ public import SystemPackage
     unsafe self.start = start
     self.count = count
   }
+
+  /// Bytes that have a page behind them.
+  public var resident: UInt64 { unsafe sd_memory_resident(start, UInt64(count)) }
 
   /// A copy of what is there now; other processes may be writing.
   public var bytes: [UInt8] { unsafe Array(UnsafeRawBufferPointer(start: start, count: count)) }
