@@ -88,7 +88,7 @@ def _arguments(kernel, scratch, memory, interactive):
     return a
 
 
-def boot(kernel, command, payload=None, limit=600, stall=90, memory='1G', interactive=False, environment=None):
+def boot(kernel, command, payload=None, limit=600, stall=90, memory='1G', interactive=False):
     """Boots, runs the shell command in /payload, powers off. Never longer than `limit` seconds, nor than `stall` seconds without
     a sign of life (a line on "live" or the console); then the guest is ended and the result says so."""
     result = Result()
@@ -113,7 +113,7 @@ def boot(kernel, command, payload=None, limit=600, stall=90, memory='1G', intera
             start = time.monotonic()
             streams = {} if interactive else {'stdin': subprocess.DEVNULL, 'stdout': log, 'stderr': log}
             qemu = subprocess.Popen(_arguments(kernel, scratch, memory, interactive), preexec_fn=_dies_with_parent,
-                                    env={**os.environ, **(environment or {})}, **streams)
+                                    **streams)
             try:
                 result.why = '' if interactive and qemu.wait() == 0 else _watch(qemu, folder, limit, stall)
             finally:

@@ -78,14 +78,13 @@ def random(arguments):
     bad = 0
     for kernel in arguments.kernel or KERNELS:
         outcome = random_run.run(kernel, arguments.seed, arguments.count, say, arguments.begin)
-        unexplained = [f for f in outcome.unexplained if not f.because]
-        bad += len(unexplained)
-        for found in unexplained:
+        bad += len(outcome.unexplained)
+        for found in outcome.unexplained:
             path = random_run.keep(found, Path(arguments.keep))
             print(f'{path}: {len(found.scenario.lines)} steps; {found.why[0]}')
         print(f'{kernel}: seed {arguments.seed}: {outcome.run} scenarios, {outcome.agreed} agree, '
               f'{len(outcome.unstable)} did not happen again, {len(outcome.explained)} explained, '
-              f'{len(unexplained)} unexplained', flush=True)
+              f'{len(outcome.unexplained)} unexplained', flush=True)
     return 1 if bad else 0
 
 
@@ -124,15 +123,15 @@ def parser():
                                   'docs/oracle.md is the manual.')
     commands = top.add_subparsers(dest='command', required=True, metavar='COMMAND')
 
-    def command(name, function, text):
+    def command(name, function, text, default='all'):
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(function=function)
-        sub.add_argument('--kernel', action='append', choices=KERNELS, help='again for several; all when not given')
+        sub.add_argument('--kernel', action='append', choices=KERNELS, help=f'again for several; {default} when not given')
         return sub
 
     sub = command('fetch', fetch, 'Kernels from the Debian archive of this machine, unpacked into the cache; host packages.')
     sub.add_argument('--again', action='store_true', help='also when there')
-    sub = command('run', run, 'Scenarios in a guest; a row of JSON each on standard output.')
+    sub = command('run', run, 'Scenarios in a guest; a row of JSON each on standard output.', REFERENCE)
     sub.add_argument('scenario', nargs='*', help='a file, or a regular expression of names; all public ones when none')
 
     sub = command('compare', compare, 'Scenarios in the guest, in the model and as recorded, side by side.')
@@ -145,7 +144,7 @@ def parser():
     sub.add_argument('--keep', metavar='FOLDER', default=str(BUILD / 'oracle' / 'found'))
     sub = command('device', device, 'softdax, fio, daxio and pmempool on real devices in the guest.')
     sub.add_argument('--verbose', action='store_true', help='what softdax check and softdax run --report say there')
-    command('shell', shell, 'A prompt in the guest, with devices, clients, softdax and all scenarios.')
+    command('shell', shell, 'A prompt in the guest, with devices, clients, softdax and all scenarios.', REFERENCE)
     sub = command('quick', quick, 'A subset of the scenarios for CI; says so and succeeds when there is no QEMU or no kernel.')
     sub.add_argument('--fetch', action='store_true', help='first try to get what is missing')
 

@@ -13,10 +13,9 @@ import libraries
 from cpio import Archive
 from places import GUEST, Unavailable, image
 
-MODULES = """nfit nd_pmem nd_btt nd_e820 libnvdimm device_dax dax_pmem kmem dax_hmem xfs ext4 crc32c_generic crc32c_intel
-crc32_generic hwpoison_inject mce_inject virtio_pci virtio_console virtio_rng loop dm_mod dm_linear dm_log_writes fuse cuse
-virtio_blk""".split()
-TOOLS = 'ndctl daxctl mkfs.xfs xfs_io xfs_db xfs_repair mkfs.ext4 dumpe2fs debugfs filefrag'.split()
+MODULES = """nfit nd_pmem nd_btt nd_e820 libnvdimm device_dax dax_pmem xfs ext4 crc32c_generic crc32c_intel crc32_generic
+hwpoison_inject mce_inject virtio_pci virtio_console""".split()
+TOOLS = 'ndctl daxctl mkfs.xfs xfs_io xfs_db mkfs.ext4 dumpe2fs debugfs filefrag'.split()
 FOLDERS = 'bin sbin usr/bin usr/sbin proc sys dev tmp mnt etc run lib64 var/lib payload out'.split()
 
 

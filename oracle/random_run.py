@@ -91,7 +91,8 @@ def run(kernel, seed, count, say, begin=0):
             (outcome.explained if found.because else confirmed).append(found)
         say(f'{kernel}: {outcome.run} run, {outcome.agreed} agree, {len(outcome.unstable)} did not happen again, '
             f'{len(outcome.explained)} explained, {len(confirmed)} not')
-    outcome.unexplained = _shrunk(kernel, confirmed, say)
+    for found in _shrunk(kernel, confirmed, say):
+        (outcome.explained if found.because else outcome.unexplained).append(found)
     return outcome
 
 

@@ -21,7 +21,8 @@ internal import Wire
   @Test(arguments: [
     [], ["run"], ["serve"], ["env"], ["list"], ["pages"], ["latency"], ["owners"], ["check"],
     ["inject-error"], ["clear-errors"], ["start-scrub"], ["wait-scrub"], ["monitor"], ["bench"],
-    ["bench", "insert"],
+    ["bench", "insert"], ["bench", "poison"], ["bench", "model"], ["bench", "owners"], ["fsck"],
+    ["scenario", "run"], ["scenario", "explain"],
   ])
   func `each command explains itself`(command: [String]) throws {
     let asked = try Softdax.tool(command + ["--help"])
@@ -45,6 +46,8 @@ internal import Wire
     (["check", "--require", "magic"], 64, "there are userfaultfd, "),
     (["bench", "insert", "--repetitions", "0"], 64, "1 to 1000"),
     (["bench", "insert", "--pages", "1"], 64, "256 to 1048576"),
+    (["bench", "owners", "--extents", "1"], 64, "1000 to 100000000"),
+    (["bench", "owners", "--extents", "1000", "--fs", "/nowhere"], 1, "/nowhere: "),
     (["serve", "--size", "12q"], 64, "\"12q\" is not a size"),
     (["serve", "--size", "3M"], 125, "not a multiple of the alignment 2097152"),
     (["serve", "--size", "0"], 125, "a device of size 0"),

@@ -72,14 +72,18 @@ import Testing
     try Self.run("advice", alignment)
   }
 
-  /// Catches the setting not reaching the handler.
-  @Test func `vm.memory_failure_early_kill tells everyone who asked for nothing`() throws {
-    let service = try Service([
-      "--size", "4M", "--align", "4k", "--sysctl", "vm.memory_failure_early_kill=1",
-    ])
+  /// A server, and a program that has two pages of its device mapped and waits.
+  private func held(_ options: String...) throws -> (Service, Program) {
+    let service = try Service(["--size", "4M", "--align", "4k"] + options)
     let program = try service.start(
       [Project.program("map-hold"), "/dev/dax0.0", "0", "8192"], holdsInput: true)
     #expect(program.waitForOutput("ready"))
+    return (service, program)
+  }
+
+  /// Catches the setting not reaching the handler.
+  @Test func `vm.memory_failure_early_kill tells everyone who asked for nothing`() throws {
+    let (service, program) = try held("--sysctl", "vm.memory_failure_early_kill=1")
     let words = ["inject-error", "dax0.0", "-B", "8", "--socket", service.socket]
     #expect(try Softdax.tool(words + ["--as", "machine-check"]).status == 0)
     // No handler: it dies of the signal.
@@ -89,12 +93,7 @@ import Testing
 
   /// Catches a machine that goes on after its kernel has given up.
   @Test func `without vm.memory_failure_recovery a failure ends everything`() throws {
-    let service = try Service([
-      "--size", "4M", "--align", "4k", "--sysctl", "vm.memory_failure_recovery=0",
-    ])
-    let program = try service.start(
-      [Project.program("map-hold"), "/dev/dax0.0", "0", "8192"], holdsInput: true)
-    #expect(program.waitForOutput("ready"))
+    let (service, program) = try held("--sysctl", "vm.memory_failure_recovery=0")
     let words = ["inject-error", "dax0.0", "-B", "8", "--socket", service.socket]
     #expect(try Softdax.tool(words + ["--as", "poison"]).status == 1)
     #expect(try program.wait(seconds: 20).status == 128 + 9)
@@ -104,10 +103,7 @@ import Testing
   /// Catches an option that does not reach the pages' counts.
   @Test func `the kernel's version says what an entry counts`() throws {
     for (kernel, refcount) in [("6.12", "1"), ("7.2", "2")] {
-      let service = try Service(["--size", "4M", "--align", "4k", "--kernel", kernel])
-      let program = try service.start(
-        [Project.program("map-hold"), "/dev/dax0.0", "0", "8192"], holdsInput: true)
-      #expect(program.waitForOutput("ready"))
+      let (service, program) = try held("--kernel", kernel)
       let pages = try Softdax.tool([
         "pages", "dax0.0", "--count", "1", "--json", "--socket", service.socket,
       ])
