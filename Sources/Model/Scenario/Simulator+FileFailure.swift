@@ -193,51 +193,6 @@ extension Simulator {
     }
   }
 
-  // MARK: Ordinary memory
-
-  /// A private copy, or the zero page, fails.
-  ///
-  /// Source: `memory_failure`, `hwpoison_user_mappings`, mm/memory-failure.c (v6.1, v6.12, v7.3).
-  mutating func failOrdinary(
-    _ physical: UInt64, origin: FailureOrigin
-  ) -> Result<Void, Errno> {
-    guard physical >= Machine.copies,
-      case let number = Int((physical - Machine.copies) >> 12), number < machine.frames.count
-    else {
-      if physical >> 12 == Machine.zeroPage >> 12 || physical == 0 {
-        note("memory_failure", "a page of the kernel's own, it is left alone: EBUSY")
-        return .failure(.resourceBusy)
-      }
-      return .failure(.noSuchAddressOrDevice)
-    }
-    let (process, page) = machine.frames[number]
-    let address = page << 12
-    guard processes[process].isAlive, let region = fileRegion(at: address, of: process),
-      frame(at: address, of: process) == physical
-    else { return .failure(.hardwarePoison) }
-    let current: FailureOrigin =
-      switch origin {
-      case .injection where adviceInProgress && kernel.adviceRequiresAction: origin
-      case .consumed: origin
-      default: .injectionByBystander
-      }
-    let plan = KillPlan(
-      candidates: [
-        Candidate(
-          process: process, threads: policies(of: processes[process]),
-          places: [Candidate.Place(address: address, shift: 12)])
-      ], origin: current, sysctlEarlyKill: machine.earlyKill)
-    machine.poisonedPages += 1
-    // Ordinary memory is unmapped whoever is told; what is left is an entry that says it is lost.
-    mapping(region)?.zap(process: process, addresses: address..<(address + 4096))
-    processes[process].copies[page] = nil
-    processes[process].lostPages.insert(page)
-    explain(plan)
-    note("hwpoison_user_mappings", "a private copy: unmapped, later touches are BUS_MCEERR_AR")
-    send(plan.orders)
-    return .success(())
-  }
-
   // MARK: Removal
 
   /// The device is about to go: everybody who maps a page of a file on it is told, page by page.
