@@ -49,6 +49,7 @@ extension Simulator {
       groupBlocks: filesystem.format.groupBlocks)
     volume.part = part
     volume.hasReverseMap = filesystem.format.hasReverseMap
+    volume.isShutDown = filesystem.isShutDown
     switch HolderNotice(block..<block + 1, on: volume, kernel: kernel) {
     case .notBorn: return .failure(.ioError)
     case .outside: return .failure(.noSuchAddressOrDevice)
@@ -61,6 +62,9 @@ extension Simulator {
       note("xfs_dax_notify_logdev_failure", "the log is damaged: shutdown, EFSCORRUPTED")
       filesystem.shutDown(.corruptOnDisk)
       return .failure(.structureNeedsCleaning)
+    case .unreadable:
+      note("xfs_trans_read_buf_map", "the filesystem has shut down, no owner can be found: EIO")
+      return .failure(.ioError)
     case .query: return failOwners(block, filesystem, origin: origin)
     }
   }
@@ -199,8 +203,12 @@ extension Simulator {
   ///
   /// 6.1 has no word for it (MF_MEM_PRE_REMOVE): there the whole device fails, and only those are told who would be of any failure.
   ///
-  /// Source: `xfs_dax_notify_failure` (v6.1, v6.12, v7.3); MF-33; oracle `xfs-unbind-mounted`, `xfs-unbind-early`.
+  /// Source: `xfs_dax_notify_failure` (v6.1, v6.12, v7.3); MF-33; oracle `xfs-unbind-mounted`, `xfs-unbind-early`, `xfs-shutdown-unbind`.
   mutating func announceRemoval(_ filesystem: ExtentFS) {
+    guard !filesystem.isShutDown else {
+      note("xfs_trans_read_buf_map", "the filesystem has shut down, no owner can be found")
+      return
+    }
     let announced = kernel.removalIsAnnounced
     for run in filesystem.owners(in: 0..<filesystem.blockCount) {
       for owner in run.owners {
