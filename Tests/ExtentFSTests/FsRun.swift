@@ -209,7 +209,7 @@ struct FsRun {
         return "page \(page) is copied from zeroes"
       }
       user.copies[page] = units
-      entry = FilePTE(.anonymous, .base, isWritable: true)
+      entry = FilePTE(.anonymous(0), .base, isWritable: true)
     default: return "touch of unit \(at) in a file of \(naive.units.count): \(fault)"
     }
     switch entry.target {
@@ -271,7 +271,7 @@ struct FsRun {
           }
           mapcounts[Int(fs.folios.head(of: block)), default: 0] += 1
         }
-        if entry.isWritable, entry.target != .anonymous, !mapping.entries.isDirty(page) {
+        if entry.isWritable, !entry.isCopy, !mapping.entries.isDirty(page) {
           return "page \(page) can be stored to without notice"
         }
       }

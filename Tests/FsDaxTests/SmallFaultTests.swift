@@ -78,7 +78,7 @@ import Testing
     let before = opened.counts(66)
     opened.map(2, at: 0x9000_0000, isShared: false)
     #expect(opened.write(2, 2) == .copied(.blocks(from: 66)))
-    #expect(opened.mapping.entry(of: 2, at: opened.address(2, 2))?.target == .anonymous)
+    #expect(opened.mapping.entry(of: 2, at: opened.address(2, 2))?.isCopy == true)
     #expect(opened.counts(66) == before)
     #expect(opened.mapping.entries[2] == DaxEntry(.block(66), .base))
     #expect(!opened.mapping.entries.isDirty(2))

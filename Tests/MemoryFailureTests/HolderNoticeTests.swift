@@ -60,6 +60,19 @@ internal import Testing
         == (kernel == .v7_2 ? .outside : .declined))
   }
 
+  /// Catches owners found in metadata that is not read any more, and a damaged log or a missing reverse map that is not noticed then.
+  @Test(arguments: KernelBehavior.allCases)
+  func `finds nobody once the filesystem has shut down`(kernel: KernelBehavior) {
+    var volume = volume
+    volume.isShutDown = true
+    #expect(HolderNotice(5..<6, on: volume, kernel: kernel) == .unreadable)
+    #expect(HolderNotice(1000..<1001, on: volume, kernel: kernel) == .outside)
+    volume.hasReverseMap = false
+    #expect(HolderNotice(5..<6, on: volume, kernel: kernel) == .declined)
+    volume.part = .externalLog
+    #expect(HolderNotice(5..<6, on: volume, kernel: kernel) == .logLost)
+  }
+
   /// Catches a realtime device that is asked for owners before it could be.
   @Test(arguments: KernelBehavior.allCases)
   func `of the realtime device is declined before 7_2`(kernel: KernelBehavior) {

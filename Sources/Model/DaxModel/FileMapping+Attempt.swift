@@ -96,7 +96,7 @@ extension FileMapping {
     }
     windows[index].hasAnonymous = true
     windows[index].tables.insert(windows[index].slot(page))
-    windows[index].base[page] = FilePTE(.anonymous, .base, isWritable: true, isDirty: true)
+    show(frames.take(for: page, of: self), index, page)
     return .copied(source)
   }
 

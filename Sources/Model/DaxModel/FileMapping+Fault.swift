@@ -23,6 +23,7 @@ extension FileMapping {
       return .fatal(.accessError(address))
     }
     let page = windows[index].page(at: address)
+    if windows[index].isLost(page) { return .fatal(.memoryError(address)) }
     // A second turn is needed only if an attempt answers that another thread was first.
     for _ in 0..<4 {
       if let entry = windows[index].entry(for: page), !write || entry.isWritable {
@@ -83,19 +84,6 @@ extension FileMapping {
       return .busError
     }
     return finishSync(index, page, size, task: task)
-  }
-
-  /// A store to a private page that is present: a copy of what is mapped, made by the CPU.
-  private func copy(_ entry: FilePTE, _ index: Int, _ page: UInt64) -> FaultResult {
-    var source = Iomap.Source.zeroes
-    if let block = entry.block {
-      // The copy reads the medium: no list of bad blocks is asked, the machine check is caught.
-      guard file.isReadable(blocks: block..<block + 1) else { return .poisoned }
-      source = .blocks(from: block)
-    }
-    zapSmall([page], in: index)
-    windows[index].base[page] = FilePTE(.anonymous, .base, isWritable: true, isDirty: true)
-    return entry.target == .anonymous ? .noPage(isMajor: false) : .copied(source)
   }
 
   private func markDirty(_ index: Int, _ page: UInt64) {

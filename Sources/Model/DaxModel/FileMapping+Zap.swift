@@ -9,6 +9,7 @@ extension FileMapping {
     run(ZapSequence(small: gone.map { zapEntry($0.0, $0.1) }, ZapOrder(kernel)), on: gone) {
       windows[index].base[$0] = nil
     }
+    for case .anonymous(let frame) in gone.map(\.1.target) { frames.unmap(frame) }
   }
 
   /// Takes a huge entry of one window away, whatever part of it was asked for.
@@ -32,7 +33,7 @@ extension FileMapping {
 
   // MARK: Private
 
-  /// Private copies are ordinary memory, which is not modelled beyond its being there.
+  /// Of the device's counts only: private copies are ordinary memory.
   private func zapEntry(_ page: UInt64, _ entry: FilePTE) -> ZapSequence.Entry {
     ZapSequence.Entry(
       page: page, isDirty: entry.isDirty,

@@ -15,6 +15,8 @@ public final class FileMapping {
   /// The device's pages; a block is an index into it.
   public let pagemap: Pagemap
   public let folios: FolioTable
+  /// Where private copies are; shared by all files of a machine.
+  public let frames: AnonymousFrames
   public internal(set) var entries = EntryTable()
   public internal(set) var windows: [FileWindow] = []
 
@@ -31,12 +33,14 @@ public final class FileMapping {
   ///   - pagemap: Of type `fsDax`, with small folios and `kernel`'s regime.
   ///   - folios: Of the same device, shared by all files on it.
   public init(
-    file: any DaxFile, kernel: KernelBehavior, pagemap: Pagemap, folios: FolioTable
+    file: any DaxFile, kernel: KernelBehavior, pagemap: Pagemap, folios: FolioTable,
+    frames: AnonymousFrames = AnonymousFrames()
   ) {
     self.file = file
     self.kernel = kernel
     self.pagemap = pagemap
     self.folios = folios
+    self.frames = frames
   }
 
   // MARK: Looking
@@ -110,7 +114,7 @@ public final class FileMapping {
     }
   }
 
-  /// MADV_DONTNEED: page-table entries go, private copies with them; windows stay.
+  /// MADV_DONTNEED: page-table entries go, those of private copies and of lost ones too; windows stay.
   public func zap(process: Int, addresses: Range<UInt64>) {
     for index in windows.indices where windows[index].process == process {
       let part = addresses.clamped(to: windows[index].addresses)
@@ -163,10 +167,15 @@ public final class FileMapping {
       copy.hasAnonymous = parent.hasAnonymous
       if parent.hasAnonymous {
         copy.tables = parent.tables
+        copy.lost = parent.lost
         copy.base = parent.base.mapValues(Self.writeProtected)
         windows[index].base = copy.base
         for entry in copy.base.values {
-          if let block = entry.block { pagemap.map(folio: folio(of: block)) }
+          switch entry.target {
+          case .block(let block): pagemap.map(folio: folio(of: block))
+          case .anonymous(let frame): frames.map(frame)
+          case .zero: break
+          }
         }
       }
       windows.append(copy)
@@ -177,7 +186,7 @@ public final class FileMapping {
   ///
   /// A huge entry that has one of the pages goes as a whole.
   ///
-  /// - Parameter evenCopies: Private copies too, as truncate does.
+  /// - Parameter evenCopies: Private copies too, and what is left of lost ones, as truncate does.
   public func unmapPages(_ pages: Range<UInt64>, evenCopies: Bool = false) {
     for index in windows.indices { clear(pages, in: index, evenCopies: evenCopies) }
     observe?(.unmapped(pages))
@@ -214,7 +223,10 @@ public final class FileMapping {
       ? pages.filter { windows[index].base[$0] != nil }
       : windows[index].base.keys.filter(pages.contains)
     zapSmall(
-      small.filter { evenCopies || windows[index].base[$0]!.target != .anonymous }, in: index)
+      small.filter { evenCopies || !windows[index].base[$0]!.isCopy }, in: index)
+    if evenCopies, !windows[index].lost.isEmpty {
+      windows[index].lost = windows[index].lost.filter { !pages.contains($0) }
+    }
     for head in windows[index].huge.keys where pages.overlaps(PageSize.huge.span(head)) {
       zapHuge(head, isCut: !pages.contains(PageSize.huge.span(head)), in: index)
     }
@@ -245,10 +257,12 @@ public final class FileMapping {
       lower.addresses = lower.addresses.lowerBound..<address
       lower.base = lower.base.filter { $0.key < page }
       lower.huge = lower.huge.filter { $0.key < page }
+      lower.lost = lower.lost.filter { $0 < page }
       upper.addresses = address..<upper.addresses.upperBound
       upper.firstPage = page
       upper.base = upper.base.filter { $0.key >= page }
       upper.huge = upper.huge.filter { $0.key >= page }
+      upper.lost = upper.lost.filter { $0 >= page }
       windows += [lower, upper]
     }
   }

@@ -7,8 +7,8 @@ public struct FilePTE: Hashable, Sendable {
     case block(UInt64)
     /// The zero page, small or huge.
     case zero
-    /// A private copy in ordinary memory.
-    case anonymous
+    /// A private copy in ordinary memory: the number of its frame (`AnonymousFrames`).
+    case anonymous(UInt64)
   }
 
   public let target: Target
@@ -25,6 +25,9 @@ public struct FilePTE: Hashable, Sendable {
     self.isWritable = isWritable
     self.isDirty = isDirty
   }
+
+  /// Whether it shows a private copy.
+  public var isCopy: Bool { if case .anonymous = target { true } else { false } }
 
   public var block: UInt64? {
     if case .block(let first) = target { first } else { nil }

@@ -19,6 +19,8 @@ public struct FileWindow: Sendable {
   var base: [UInt64: FilePTE] = [:]
   /// By the first of 512 pages.
   var huge: [UInt64: FilePTE] = [:]
+  /// The file's pages whose private copy failed: there is an entry that says so.
+  var lost: Set<UInt64> = []
   /// 2 MiB slots of addresses that have a table for small entries. Emptying one does not free it;
   /// munmap does.
   var tables: Set<UInt64> = []
@@ -60,6 +62,9 @@ public struct FileWindow: Sendable {
 
   /// Whether a page of the file is present: pagemap's bit 63.
   public func isPresent(_ page: UInt64) -> Bool { entry(for: page) != nil }
+
+  /// Whether the page's private copy failed here: pagemap calls it swapped out, and a touch is BUS_MCEERR_AR.
+  public func isLost(_ page: UInt64) -> Bool { lost.contains(page) }
 
   /// Pages charged to the resident set for device pages, where the regime charges them.
   public var devicePages: UInt64 {

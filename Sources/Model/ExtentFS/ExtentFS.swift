@@ -28,6 +28,7 @@ public final class ExtentFS {
   public let media: any Media
   public let pagemap: Pagemap
   public let folios: FolioTable
+  let frames: AnonymousFrames
 
   public internal(set) var state = State.unmounted
   /// What the device holds; free blocks keep what they held.
@@ -53,10 +54,12 @@ public final class ExtentFS {
   ///   - contents: Where its bytes are.
   ///   - pagemap: The device's pages, if others use them too; one block is one page of it.
   ///   - folios: Likewise.
+  ///   - frames: Where private copies of its files' pages are.
   public init(
     _ format: Format, blockCount: UInt64, kernel: KernelBehavior = .v7_2,
     media: any Media = HealthyMedia(), contents: any DeviceBytes = BlockContents(),
-    pagemap: Pagemap? = nil, folios: FolioTable? = nil
+    pagemap: Pagemap? = nil, folios: FolioTable? = nil,
+    frames: AnonymousFrames = AnonymousFrames()
   ) {
     self.format = format
     self.kernel = kernel
@@ -68,6 +71,7 @@ public final class ExtentFS {
       ?? Pagemap(
         type: .fsDax, pageCount: blockCount, folioSize: .base, regime: RefcountRegime(kernel))
     self.folios = folios ?? FolioTable(AssociationRules(kernel))
+    self.frames = frames
     index = OwnerIndex(blockCount: blockCount)
     space = FreeSpace(blocks: blockCount, groupBlocks: format.groupBlocks)
     makeLayout()
@@ -149,7 +153,8 @@ public final class ExtentFS {
     inode.isInCore = true
     if let mapping = inode.mapping { return mapping }
     let mapping = FileMapping(
-      file: InodeFile(self, number), kernel: kernel, pagemap: pagemap, folios: folios)
+      file: InodeFile(self, number), kernel: kernel, pagemap: pagemap, folios: folios,
+      frames: frames)
     mapping.observe = { [unowned self] event in observe?(number, event) }
     inode.mapping = mapping
     return mapping

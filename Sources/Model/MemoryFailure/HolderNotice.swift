@@ -15,6 +15,10 @@ public enum HolderNotice: Equatable, Sendable {
   case ignored
   /// The log is damaged: shutdown, EFSCORRUPTED.
   case logLost
+  /// The filesystem has shut down and reads no metadata any more, so nobody is found: EIO.
+  ///
+  /// Source: `xfs_alloc_read_agf`, `xfs_trans_read_buf_map` (v6.1, v6.12, v7.3); oracle `xfs-shutdown-madv`.
+  case unreadable
   /// The owners of these blocks are asked for, one group after the other.
   case query([Range<UInt64>])
 
@@ -33,6 +37,7 @@ public enum HolderNotice: Equatable, Sendable {
     public var blocks: Range<UInt64>
     public var groupBlocks: UInt64
     public var hasReverseMap = true
+    public var isShutDown = false
 
     public init(blocks: Range<UInt64>, groupBlocks: UInt64) {
       self.blocks = blocks
@@ -71,7 +76,11 @@ public enum HolderNotice: Equatable, Sendable {
       self = kernel == .v7_2 && isOutside ? .outside : .declined
       return
     }
-    self = isOutside ? .outside : .query(Self.groups(of: inside, volume))
+    guard !isOutside else {
+      self = .outside
+      return
+    }
+    self = volume.isShutDown ? .unreadable : .query(Self.groups(of: inside, volume))
   }
 
   private static func groups(

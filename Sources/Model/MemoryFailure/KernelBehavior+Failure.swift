@@ -12,10 +12,6 @@ extension KernelBehavior {
   /// Source: oracle `xfs-private-cow-madv`.
   public var adviceRequiresAction: Bool { self != .v6_1 }
 
-  /// What a fault on a known bad block says: BUS_MCEERR_AR since 6.5, BUS_ADRERR before (FT-12, FT-13). MADV_POPULATE
-  /// likewise.
-  public var faultsTellPoison: Bool { self != .v6_1 }
-
   /// Whether the holder is told before its device is removed, and everyone who maps a file of it (MF-33).
   public var removalIsAnnounced: Bool { self != .v6_1 }
 }

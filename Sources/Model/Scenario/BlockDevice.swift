@@ -1,3 +1,4 @@
+internal import DaxModel
 internal import ExtentFS
 internal import PmemBase
 
@@ -29,7 +30,9 @@ struct BlockDevice {
     leftEntries = false
   }
 
-  mutating func make(_ request: FilesystemRequest, kernel: KernelBehavior) {
+  mutating func make(
+    _ request: FilesystemRequest, kernel: KernelBehavior, frames: AnonymousFrames
+  ) {
     let alignment = UInt64(max(1, request.stripeUnit >> 12))
     let log = request.logDevice != nil ? 0 : request.logSize.map { UInt64($0) >> 12 }
     var format: Format
@@ -44,6 +47,6 @@ struct BlockDevice {
     }
     self.request = request
     filesystem = ExtentFS(
-      format, blockCount: blockCount, kernel: kernel, media: media)
+      format, blockCount: blockCount, kernel: kernel, media: media, frames: frames)
   }
 }

@@ -9,8 +9,6 @@ internal import PmemBase
 struct Machine {
   /// Where the page of zeroes is; ordinary memory, below every region.
   static let zeroPage: UInt64 = 0x200_0000
-  /// Where private copies are.
-  static let copies: UInt64 = 0x800_0000
 
   let kernel: KernelBehavior
   var regions: [Region]
@@ -20,8 +18,8 @@ struct Machine {
   var blocks: [Int: BlockDevice] = [:]
   /// What is mounted on /mnt.
   var mounted: Int?
-  /// Whose private copies have been asked for by address: a frame each.
-  var frames: [(process: Int, page: UInt64)] = []
+  /// Where private copies are: ordinary memory too.
+  let frames = AnonymousFrames(first: 0x800_0000 >> 12)
   var contents = Contents()
   /// `vm.memory_failure_early_kill`
   var earlyKill = false

@@ -6,10 +6,6 @@ struct SimulatedProcess: Sendable {
   /// The device windows.
   var space = AddressSpace()
   var files: [FileRegion] = []
-  /// Private copies of file pages, by page of the address space.
-  var copies: [UInt64: [UInt8]] = [:]
-  /// Private copies that were poisoned: every touch is SIGBUS.
-  var lostPages: Set<UInt64> = []
   /// Reserved around each mapping, without access.
   var reserved: [Range<UInt64>] = []
   /// What the actor calls its mappings; eight at most, as in the probe on a real machine.

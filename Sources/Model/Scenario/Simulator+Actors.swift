@@ -162,8 +162,8 @@ extension Simulator {
     if value == nil, consumes(place, thread: thread) {
       return [.bool("ok", false), .bool("faulted", true)]
     }
-    guard let value else { return [.ok, .int("value", Int(load(place, of: process)))] }
-    store(value, to: place, of: process)
+    guard let value else { return [.ok, .int("value", Int(load(place)))] }
+    store(value, to: place)
     return [.ok]
   }
 
@@ -184,7 +184,7 @@ extension Simulator {
         let offset = Int64(bitPattern: start &+ at &- rangeBase(start, process))
         return [.bool("ok", false), .int("faulted_at", Int(offset))]
       }
-      if write { store(0x5a, to: place, of: process) }
+      if write { store(0x5a, to: place) }
       done += 1
       at += step
     }
@@ -206,7 +206,7 @@ extension Simulator {
     case .physical(let physical): physical
     case .block(let namespace, let block, let offset):
       machine.dataStart(namespace) + block << 12 + UInt64(offset)
-    case .zero, .anonymous, .signal: nil
+    case .zero, .copy, .signal: nil
     }
   }
 
@@ -240,7 +240,7 @@ extension Simulator {
         machineCheck(physical, origin: .consumed(process: process, thread: thread))
         break
       }
-      if write { clear(place, count: count, of: process) }
+      if write { clear(place, count: count) }
       done += count
     }
     guard done > 0 || length == 0 else { return [.error(.badAddress)] }
@@ -251,8 +251,9 @@ extension Simulator {
 
   private mutating func page(_ address: UInt64, process: Int) -> Fields {
     guard let frame = frame(at: address, of: process) else {
-      let lost = processes[process].lostPages.contains(address >> 12)
-      return [.bool("present", false), .int("swap", lost ? 1 : 0)]
+      return [
+        .bool("present", false), .int("swap", isLost(address, of: process) ? 1 : 0),
+      ]
     }
     let ordinary = machine.region(at: frame) == nil
     if kernel == .v7_2, let region = machine.region(at: frame),
@@ -274,7 +275,9 @@ extension Simulator {
 
   /// Whether pagemap says that nobody else maps the page: where mapcounts are not kept, it never does.
   private func isExclusive(_ address: UInt64, _ frame: UInt64, _ process: Int) -> Bool {
-    guard let region = machine.region(at: frame) else { return frame != Machine.zeroPage }
+    guard let region = machine.region(at: frame) else {
+      return machine.frames.mapcount(frame >> 12) == 1
+    }
     if let window = facts(at: address, of: process) {
       let device = machine.devices[window.device]
       return device.pagemap.isMappedExclusively(

@@ -37,7 +37,11 @@ extension Simulator {
       return at(target) { simulator, physical in
         simulator.outcome(simulator.fail(physical, origin: .injectionByBystander))
       }
-    case .unpoison(let target), .softOffline(let target):
+    case .softOffline(let target):
+      return at(target) { simulator, physical in
+        simulator.outcome(simulator.softOffline(physical))
+      }
+    case .unpoison(let target):
       return at(target) { simulator, physical in
         guard simulator.machine.region(at: physical) != nil else {
           return [.error(.noSuchAddressOrDevice)]

@@ -156,14 +156,14 @@ extension Simulator {
     return processes[process].space.window(at: address)?.alignment.bytes ?? 4096
   }
 
-  /// madvise(MADV_SOFT_OFFLINE): each page is faulted in. A private copy moves elsewhere, which nobody sees; any other is not an
-  /// online page (MF-48; `soft_offline_page`, mm/memory-failure.c).
+  /// madvise(MADV_SOFT_OFFLINE): each page is faulted in first.
   mutating func softOffline(_ range: Range<UInt64>, process: Int) -> Result<Void, Errno> {
     for address in stride(from: range.lowerBound, to: range.upperBound, by: 4096) {
-      guard let touch = faultIn(address, write: false, by: process) else {
-        return .failure(.badAddress)
-      }
-      guard case .anonymous = touch else { return .failure(.ioError) }
+      guard faultIn(address, write: false, by: process) != nil,
+        let physical = frame(at: address, of: process)
+      else { return .failure(.badAddress) }
+      let result = softOffline(physical)
+      if case .failure = result { return result }
     }
     return .success(())
   }

@@ -49,6 +49,7 @@ extension Simulator {
       groupBlocks: filesystem.format.groupBlocks)
     volume.part = part
     volume.hasReverseMap = filesystem.format.hasReverseMap
+    volume.isShutDown = filesystem.isShutDown
     switch HolderNotice(block..<block + 1, on: volume, kernel: kernel) {
     case .notBorn: return .failure(.ioError)
     case .outside: return .failure(.noSuchAddressOrDevice)
@@ -61,6 +62,9 @@ extension Simulator {
       note("xfs_dax_notify_logdev_failure", "the log is damaged: shutdown, EFSCORRUPTED")
       filesystem.shutDown(.corruptOnDisk)
       return .failure(.structureNeedsCleaning)
+    case .unreadable:
+      note("xfs_trans_read_buf_map", "the filesystem has shut down, no owner can be found: EIO")
+      return .failure(.ioError)
     case .query: return failOwners(block, filesystem, origin: origin)
     }
   }
@@ -193,59 +197,18 @@ extension Simulator {
     }
   }
 
-  // MARK: Ordinary memory
-
-  /// A private copy, or the zero page, fails.
-  ///
-  /// Source: `memory_failure`, `hwpoison_user_mappings`, mm/memory-failure.c (v6.1, v6.12, v7.3).
-  mutating func failOrdinary(
-    _ physical: UInt64, origin: FailureOrigin
-  ) -> Result<Void, Errno> {
-    guard physical >= Machine.copies,
-      case let number = Int((physical - Machine.copies) >> 12), number < machine.frames.count
-    else {
-      if physical >> 12 == Machine.zeroPage >> 12 || physical == 0 {
-        note("memory_failure", "a page of the kernel's own, it is left alone: EBUSY")
-        return .failure(.resourceBusy)
-      }
-      return .failure(.noSuchAddressOrDevice)
-    }
-    let (process, page) = machine.frames[number]
-    let address = page << 12
-    guard processes[process].isAlive, let region = fileRegion(at: address, of: process),
-      frame(at: address, of: process) == physical
-    else { return .failure(.hardwarePoison) }
-    let current: FailureOrigin =
-      switch origin {
-      case .injection where adviceInProgress && kernel.adviceRequiresAction: origin
-      case .consumed: origin
-      default: .injectionByBystander
-      }
-    let plan = KillPlan(
-      candidates: [
-        Candidate(
-          process: process, threads: policies(of: processes[process]),
-          places: [Candidate.Place(address: address, shift: 12)])
-      ], origin: current, sysctlEarlyKill: machine.earlyKill)
-    machine.poisonedPages += 1
-    // Ordinary memory is unmapped whoever is told; what is left is an entry that says it is lost.
-    mapping(region)?.zap(process: process, addresses: address..<(address + 4096))
-    processes[process].copies[page] = nil
-    processes[process].lostPages.insert(page)
-    explain(plan)
-    note("hwpoison_user_mappings", "a private copy: unmapped, later touches are BUS_MCEERR_AR")
-    send(plan.orders)
-    return .success(())
-  }
-
   // MARK: Removal
 
   /// The device is about to go: everybody who maps a page of a file on it is told, page by page.
   ///
   /// 6.1 has no word for it (MF_MEM_PRE_REMOVE): there the whole device fails, and only those are told who would be of any failure.
   ///
-  /// Source: `xfs_dax_notify_failure` (v6.1, v6.12, v7.3); MF-33; oracle `xfs-unbind-mounted`, `xfs-unbind-early`.
+  /// Source: `xfs_dax_notify_failure` (v6.1, v6.12, v7.3); MF-33; oracle `xfs-unbind-mounted`, `xfs-unbind-early`, `xfs-shutdown-unbind`.
   mutating func announceRemoval(_ filesystem: ExtentFS) {
+    guard !filesystem.isShutDown else {
+      note("xfs_trans_read_buf_map", "the filesystem has shut down, no owner can be found")
+      return
+    }
     let announced = kernel.removalIsAnnounced
     for run in filesystem.owners(in: 0..<filesystem.blockCount) {
       for owner in run.owners {

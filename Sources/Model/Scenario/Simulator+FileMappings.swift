@@ -54,8 +54,7 @@ extension Simulator {
       if case .signal(let signal) = touch(next, write: write, by: process) {
         switch signal.kind {
         case .denied: return .failure(.invalidArgument)
-        case .actionRequired:
-          return .failure(kernel.faultsTellPoison ? .hardwarePoison : .badAddress)
+        case .actionRequired: return .failure(.hardwarePoison)
         default: return .failure(.badAddress)
         }
       }
@@ -75,7 +74,6 @@ extension Simulator {
         continue
       }
       mapping(region)?.unmap(process: process, addresses: part)
-      forgetCopies(part, process)
       var left = region
       left.range = region.range.lowerBound..<part.lowerBound
       var right = region
@@ -86,31 +84,6 @@ extension Simulator {
       kept += rest
     }
     processes[process].files = kept
-  }
-
-  private mutating func forgetCopies(_ range: Range<UInt64>, _ process: Int) {
-    let pages = (range.lowerBound >> 12)..<((range.upperBound + 4095) >> 12)
-    if !processes[process].copies.isEmpty {
-      processes[process].copies = processes[process].copies.filter { !pages.contains($0.key) }
-    }
-    processes[process].lostPages = processes[process].lostPages.filter { !pages.contains($0) }
-  }
-
-  /// Truncating takes private copies away behind the new end, poisoned ones too; punching does not (`truncate_pagecache`,
-  /// mm/truncate.c, unmaps with even_cows; `zap_pte_range`, mm/memory.c).
-  mutating func forgetLostPages(of file: OpenFile, from first: UInt64) {
-    for process in processes.indices where !processes[process].lostPages.isEmpty {
-      for region in processes[process].files
-      where region.namespace == file.namespace && region.inode == file.inode {
-        guard let mapping = mapping(region) else { continue }
-        processes[process].lostPages = processes[process].lostPages.filter { page in
-          guard region.range.contains(page << 12),
-            let window = mapping.window(of: process, at: page << 12)
-          else { return true }
-          return window.page(at: page << 12) < first
-        }
-      }
-    }
   }
 
   /// MADV_DONTFORK of a part of a region, which becomes one of its own.
@@ -150,9 +123,7 @@ extension Simulator {
       let part = range.clamped(to: region.range)
       guard let mapping = mapping(region) else { continue }
       switch advice {
-      case .dontNeed:
-        mapping.zap(process: process, addresses: part)
-        forgetCopies(part, process)
+      case .dontNeed: mapping.zap(process: process, addresses: part)
       case .hugePage: mapping.setAllowsHuge(process: process, addresses: part, true)
       case .dontFork:
         mapping.separate(process: process, addresses: part)
@@ -209,37 +180,20 @@ extension Simulator {
     let old =
       range.lowerBound..<(range.lowerBound + (PageSize.base.roundUp(UInt64(range.count)) ?? 0))
     guard region.range.lowerBound <= old.lowerBound, old.upperBound <= region.range.upperBound,
-      let mapping = mapping(region),
-      let window = mapping.window(of: process, at: old.lowerBound)
+      let mapping = mapping(region)
     else { return [.error(.badAddress)] }
     var address = old.lowerBound
     if rounded < UInt64(old.count) {
       unmapFiles((old.lowerBound + rounded)..<old.upperBound, process: process)
     } else if rounded > UInt64(old.count) {
-      let first = window.page(at: old.lowerBound)
-      let present = (first..<(first + UInt64(old.count) >> 12)).filter(window.isPresent)
       address = processes[process].reserve(rounded).lowerBound + 4096
       let new = address..<(address + rounded)
       processes[process].release(new)
-      let isCounted = count(region)
-      mapping.map(
-        process: process, addresses: new, firstPage: first, protection: window.protection,
-        isShared: window.isShared, isSynchronous: window.isSynchronous,
-        allowsHuge: window.allowsHuge)
       var moved = region
       moved.range = new
-      moved.isCounted = isCounted
+      moved.isCounted = count(region)
+      mapping.move(process: process, addresses: old, to: new)
       processes[process].files.append(moved)
-      for page in present {
-        let writes = window.entry(for: page)?.isWritable ?? false
-        _ = mapping.fault(
-          process: process, address: address + (page - first) << 12, write: writes)
-      }
-      let distance = address >> 12 &- old.lowerBound >> 12
-      for (page, bytes) in processes[process].copies
-      where old.contains(page << 12) {
-        processes[process].copies[page &+ distance] = bytes
-      }
       unmapFiles(old, process: process)
     }
     let new = address..<(address + length)
@@ -289,7 +243,5 @@ extension Simulator {
     processes[process].files = []
     for region in regions { mapping(region)?.unmapAll(process: process) }
     for region in regions { discount(region) }
-    processes[process].copies = [:]
-    processes[process].lostPages = []
   }
 }

@@ -25,18 +25,15 @@ extension Simulator {
   mutating func touchFile(
     _ region: FileRegion, _ address: UInt64, write: Bool, by process: Int
   ) -> Touch {
-    if processes[process].lostPages.contains(address >> 12) {
-      note("do_swap_page", "the private copy was poisoned: SIGBUS/BUS_MCEERR_AR")
-      return .signal(Signal(kind: .actionRequired, address: address, shift: 12))
-    }
     // The window itself is not kept: who holds a copy makes the fault copy its page table.
     guard let mapping = mapping(region),
-      let (page, isPresent, protection) = mapping.window(of: process, at: address).map({
-        ($0.page(at: address), $0.isPresent($0.page(at: address)), $0.protection)
+      let (page, needsDevice, protection) = mapping.window(of: process, at: address).map({
+        let page = $0.page(at: address)
+        return (page, !$0.isPresent(page) && !$0.isLost(page), $0.protection)
       })
     else { return .signal(Signal(kind: .busAddress, address: address)) }
     guard
-      isPresent || machine.blocks[region.namespace]?.isBound == true
+      !needsDevice || machine.blocks[region.namespace]?.isBound == true
         || !protection.contains(write ? .write : .read)
     else {
       note("dax_iomap_fault", "the device is gone: SIGBUS/BUS_ADRERR")
@@ -49,9 +46,12 @@ extension Simulator {
       noteMapped(entry, page, region)
       return place(entry, page: page, address, region)
     case .copied(let source):
-      copy(source, to: address, region, process)
+      guard case .anonymous(let frame) = mapping.entry(of: process, at: address)?.target else {
+        return .signal(Signal(kind: .busAddress, address: address))
+      }
+      fill(frame, from: source, region)
       note("dax_fault_cow_page", "page \(page): a private copy")
-      return .anonymous(address)
+      return .copy(frame, Int(address & 4095))
     case .fatal(let signal): return .signal(self.signal(signal))
     case .waits, .outOfMemory, .unmapped:
       return .signal(Signal(kind: .busAddress, address: address))
@@ -75,7 +75,7 @@ extension Simulator {
   ) -> Touch {
     switch entry.target {
     case .zero: .zero
-    case .anonymous: .anonymous(address)
+    case .anonymous(let frame): .copy(frame, Int(address & 4095))
     case .block(let first):
       .block(
         namespace: region.namespace, entry.size == .huge ? first + page & 511 : first,
@@ -83,17 +83,20 @@ extension Simulator {
     }
   }
 
-  private mutating func copy(
-    _ source: Iomap.Source, to address: UInt64, _ region: FileRegion, _ process: Int
-  ) {
-    var bytes: [UInt8]
-    switch source {
-    case .blocks(let block):
-      bytes = filesystem(region.namespace)?.contents.read(block, 0..<4096) ?? []
-    case .none, .zeroes: bytes = [UInt8](repeating: 0, count: 4096)
-    }
-    if bytes.count != 4096 { bytes = [UInt8](repeating: 0, count: 4096) }
-    processes[process].copies[address >> 12] = bytes
+  /// A new copy begins with what the file has; where that is nothing, with zeroes.
+  private func fill(_ frame: UInt64, from source: Iomap.Source, _ region: FileRegion) {
+    guard case .blocks(let block) = source,
+      let bytes = filesystem(region.namespace)?.contents.read(block, 0..<4096), !bytes.isEmpty
+    else { return }
+    machine.frames.fill(frame, with: bytes)
+  }
+
+  /// Whether a private copy at the address has failed.
+  func isLost(_ address: UInt64, of process: Int) -> Bool {
+    guard let region = fileRegion(at: address, of: process),
+      let window = mapping(region)?.window(of: process, at: address)
+    else { return false }
+    return window.isLost(window.page(at: address))
   }
 
   private func noteMapped(_ entry: FilePTE, _ page: UInt64, _ region: FileRegion) {
@@ -118,39 +121,36 @@ extension Simulator {
   // MARK: Bytes
 
   /// A touched byte.
-  func load(_ place: Touch, of process: Int) -> UInt8 {
+  func load(_ place: Touch) -> UInt8 {
     switch place {
     case .physical(let physical): machine.contents.byte(at: physical)
     case .block(let namespace, let block, let offset):
       filesystem(namespace)?.load(block, offset) ?? 0
-    case .anonymous(let address):
-      processes[process].copies[address >> 12].map { $0[Int(address & 4095)] } ?? 0
+    case .copy(let frame, let offset): machine.frames.load(frame, offset)
     case .zero, .signal: 0
     }
   }
 
-  mutating func store(_ value: UInt8, to place: Touch, of process: Int) {
+  mutating func store(_ value: UInt8, to place: Touch) {
     switch place {
     case .physical(let physical): machine.contents.set(physical, to: value)
     case .block(let namespace, let block, let offset):
       filesystem(namespace)?.store(value, to: block, offset)
-    case .anonymous(let address):
-      processes[process].copies[address >> 12, default: [UInt8](repeating: 0, count: 4096)][
-        Int(address & 4095)] = value
+    case .copy(let frame, let offset): machine.frames.store(value, to: frame, offset)
     case .zero, .signal: break
     }
   }
 
   /// Zeroes that the kernel writes for read(2).
-  mutating func clear(_ place: Touch, count: UInt64, of process: Int) {
+  mutating func clear(_ place: Touch, count: UInt64) {
     switch place {
     case .physical(let physical): machine.contents.fill(physical, count: count, with: 0)
     case .block(let namespace, let block, let offset):
       for byte in offset..<(offset + Int(count)) {
         filesystem(namespace)?.store(0, to: block, byte)
       }
-    case .anonymous(let address):
-      for byte in 0..<count { store(0, to: .anonymous(address + byte), of: process) }
+    case .copy(let frame, let offset):
+      for byte in offset..<(offset + Int(count)) { machine.frames.store(0, to: frame, byte) }
     case .zero, .signal: break
     }
   }
@@ -158,7 +158,7 @@ extension Simulator {
   // MARK: Frames
 
   /// The physical address behind a page-table entry of a file mapping.
-  mutating func fileFrame(
+  func fileFrame(
     at address: UInt64, _ region: FileRegion, _ process: Int
   ) -> UInt64? {
     guard let window = mapping(region)?.window(of: process, at: address) else { return nil }
@@ -169,11 +169,7 @@ extension Simulator {
     case .block(let first):
       let block = entry.size == .huge ? first + page & 511 : first
       return machine.dataStart(region.namespace) + block << 12 + address & 4095
-    case .anonymous:
-      let key = address >> 12
-      let known = machine.frames.firstIndex { $0.process == process && $0.page == key }
-      if known == nil { machine.frames.append((process, key)) }
-      return Machine.copies + UInt64(known ?? machine.frames.count - 1) << 12
+    case .anonymous(let frame): return frame << 12 + address & 4095
     }
   }
 

@@ -136,11 +136,9 @@ extension Simulator {
     if let refusal = refusal(path, .truncate) { return refusal }
     guard length >= 0 else { return .failure(.invalidArgument) }
     guard case .success(let file) = lookup(path) else { return lookup(path).map { _ in } }
-    let result = with(file) { (filesystem) throws(Errno) in
+    return with(file) { (filesystem) throws(Errno) in
       _ = try filesystem.truncate(file.inode, to: UInt64(length))
     }
-    if case .success = result { forgetLostPages(of: file, from: (UInt64(length) + 4095) >> 12) }
-    return result
   }
 
   mutating func allocateFile(

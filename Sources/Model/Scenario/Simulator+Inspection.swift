@@ -211,12 +211,32 @@ extension Simulator {
         }
       }
     }
+    result += copyViolations()
     for (namespace, block) in machine.blocks {
       guard let filesystem = block.filesystem else { continue }
       result += Self.differences(
         entries[namespace] ?? [:], filesystem.pagemap, of: "pmem\(namespace)")
     }
     return result
+  }
+
+  /// Frames of private copies that are counted other than page tables show them.
+  private func copyViolations() -> [String] {
+    var shown: [UInt64: Int] = [:]
+    for (_, _, mapping) in mappings {
+      for window in mapping.windows {
+        for page in window.pages {
+          guard case .anonymous(let frame) = window.entry(for: page)?.target else { continue }
+          shown[frame, default: 0] += 1
+        }
+      }
+    }
+    return Set(machine.frames.mappedFrames).union(shown.keys).sorted().compactMap { frame in
+      let count = machine.frames.mapcount(frame)
+      let entries = shown[frame] ?? 0
+      return count == entries
+        ? nil : "frame \(frame) has mapcount \(count), with \(entries) page-table entries"
+    }
   }
 
   /// Where a pagemap counts other than there are entries; nobody else holds references here.

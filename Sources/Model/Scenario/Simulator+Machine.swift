@@ -158,7 +158,8 @@ extension Simulator {
     var request = request
     if isPartition { request.device = "/dev/\(machine.regions[namespace].device)p1" }
     let kernel = kernel
-    machine.blocks[namespace]?.make(request, kernel: kernel)
+    machine.blocks[namespace]?.make(
+      request, kernel: kernel, frames: machine.frames)
     return CommandResult()
   }
 

@@ -13,8 +13,8 @@ extension Simulator {
     case block(namespace: Int, UInt64, Int)
     /// The zero page.
     case zero
-    /// A private copy of the process; its own address.
-    case anonymous(UInt64)
+    /// A private copy's frame, and the byte in it.
+    case copy(UInt64, Int)
     case signal(Signal)
   }
 
