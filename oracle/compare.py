@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`scripts/oracle compare`: the guest, the model and what was recorded side by side, in one table."""
+"""`scripts/oracle compare`: the guest, the model, real processes under softdax and what was recorded, side by side in
+one table."""
 import json
 import time
 from dataclasses import dataclass, field
@@ -11,12 +12,13 @@ from explained import explanation
 from places import TRUTH
 
 WIDTH = 34
+# What was measured when the scenario was written, `softdax scenario run`, `softdax scenario run --live` on this host.
+COLUMNS = ('recorded', 'model', 'live')
 
 
 @dataclass
 class Table:
-    """What a comparison came to. Columns are "recorded" (guest and what was measured when the scenario was written) and "model"
-    (guest and model); words are those of `verdict`."""
+    """What a comparison came to. Columns are what the guest is compared with; words are those of `verdict`."""
     sums: dict = field(default_factory=dict)           # (kernel, column, word) -> number of scenarios
     releases: dict = field(default_factory=dict)       # kernel -> uname -r
     seconds: dict = field(default_factory=dict)        # kernel -> for all its boots
@@ -30,9 +32,11 @@ def recorded():
 
 
 def verdict(kernel, scenario, truth, row):
-    """"agrees", "not measured", "unstable", "explained" or "differs", and what differs or why."""
+    """"agrees", "not measured", "not here" (a host cannot do it), "unstable", "explained" or "differs", and what differs or why."""
     if truth is None or row is None:
         return 'not measured', []
+    if 'skipped' in row:
+        return 'not here', [row['skipped']]
     unstable = truth.get('unstable', [])
     if unstable and (truth.get('guest_died') or row.get('guest_died') or any('panicked' in u for u in unstable)):
         return 'unstable', ['the kernel stopped in some runs and not in others']
@@ -59,17 +63,19 @@ def compare(kernels, wanted, say, keep=None):
     table = Table()
     truth = recorded()
     output = open(keep, 'w') if keep else None
-    print(f'{"scenario":{WIDTH}} {"kernel":7} {"guest/recorded":15} {"guest/model":12}')
+    print(f'{"the guest and":{WIDTH}} {"kernel":7} ' + ''.join(f'{column:13}' for column in COLUMNS))
     for kernel in kernels:
         begin = time.monotonic()
         guest = measure(kernel, wanted, say, output)
         table.seconds[kernel] = time.monotonic() - begin
         table.releases[kernel] = collect.release(kernel)
         model = simulate.rows(kernel, wanted)
+        live = simulate.rows(kernel, wanted, live=True)
         for scenario in wanted:
             if scenario.possible:
-                _compare_one(table, kernel, scenario, truth.get((scenario.name, kernel)), guest.get(scenario.name),
-                             model.get(scenario.name))
+                others = {'recorded': truth.get((scenario.name, kernel)), 'model': model.get(scenario.name),
+                          'live': live.get(scenario.name)}
+                _compare_one(table, kernel, scenario, guest.get(scenario.name), others)
         told = ', '.join(f'{count} {word} ({column})' for (k, column, word), count in sorted(table.sums.items()) if k == kernel)
         skipped = sum(not s.possible for s in wanted)
         print(f'{"":{WIDTH}} {kernel:7} {told}, {table.seconds[kernel]:.0f} s' +
@@ -77,10 +83,12 @@ def compare(kernels, wanted, say, keep=None):
     return table
 
 
-def _compare_one(table, kernel, scenario, known, guest, model):
+def _compare_one(table, kernel, scenario, guest, others):
+    known = others['recorded']
     if guest and known and known.get('unstable'):
         guest = {**guest, 'unstable': known['unstable']}
-    found = {'recorded': verdict(kernel, scenario, known, guest), 'model': verdict(kernel, scenario, guest, model)}
+    found = {column: verdict(kernel, scenario, known, guest) if column == 'recorded' else
+             verdict(kernel, scenario, guest, others[column]) for column in COLUMNS}
     for column, (word, why) in found.items():
         table.sums[kernel, column, word] = table.sums.get((kernel, column, word), 0) + 1
         if word == 'differs':
@@ -88,9 +96,9 @@ def _compare_one(table, kernel, scenario, known, guest, model):
         elif word in ('explained', 'unstable'):
             table.explanations.append((kernel, scenario.name, column, why[0]))
     words = [word for word, _ in found.values()]
-    if words == ['agrees', 'agrees']:
+    if set(words) <= {'agrees', 'not here'}:
         return
-    print(f'{scenario.name:{WIDTH}} {kernel:7} {words[0]:15} {words[1]:12}')
+    print(f'{scenario.name:{WIDTH}} {kernel:7} ' + ''.join(f'{word:13}' for word in words))
     for column, (word, why) in found.items():
         for text in why[:4] if word == 'differs' else []:
             print(f'    guest and {column}: {text}')

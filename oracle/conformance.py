@@ -32,13 +32,14 @@ def measure(kernels, seed, count, say):
 
 
 def _public(table, kernels):
-    words = ['agrees', 'explained', 'unstable', 'not measured', 'differs']
+    words = ['agrees', 'explained', 'unstable', 'not measured', 'not here', 'differs']
     text = '\n## The scenarios of `Tests/ScenarioData`\n\n'
     text += '| kernel | compared with | ' + ' | '.join(words) + ' | seconds in QEMU |\n' + '|---' * (len(words) + 3) + '|\n'
     for kernel in kernels:
-        for column, what in [('model', '`softdax scenario run`'), ('recorded', 'the rows in `truth.jsonl`')]:
+        for column, what in [('model', '`softdax scenario run`'), ('live', '`softdax scenario run --live`'), ('recorded', 'the rows in `truth.jsonl`')]:
             numbers = [str(table.sums.get((kernel, column, word), 0)) for word in words]
             text += f'| {table.releases[kernel]} | {what} | ' + ' | '.join(numbers) + f' | {table.seconds[kernel]:.0f} |\n'
+    text += '\n"Not here": a host cannot do it without a kernel of its own; `softdax scenario run --live` says which step and why.\n'
     text += '\nTwo scenarios need the kernel\'s `nfit_test` bus, which Debian does not build: they are judged by their recorded rows only.\n'
     some = {(k, name, why) for k, name, _, why in table.explanations}
     if some:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of the model: `softdax scenario run`."""
+"""Rows of softdax: `softdax scenario run`, by the model or by real processes."""
 import json
 import subprocess
 import tempfile
@@ -8,8 +8,8 @@ from pathlib import Path
 from places import SOFTDAX, Unavailable
 
 
-def rows(kernel, scenarios):
-    """Scenario name -> row. A scenario that the model refuses has a row {"refused": WHY}."""
+def rows(kernel, scenarios, live=False):
+    """Scenario name -> row. A scenario that the model refuses has a row {"refused": WHY}, one that a host cannot do {"skipped": WHY}."""
     if not SOFTDAX.exists():
         raise Unavailable(f'no {SOFTDAX}: scripts/build')
     with tempfile.TemporaryDirectory(prefix='softdax-oracle.') as scratch:
@@ -18,13 +18,13 @@ def rows(kernel, scenarios):
             path = Path(scratch) / f'{scenario.name}.scn'
             path.write_text(scenario.text())
             files[scenario.name] = str(path)
-        return _run(kernel, files)
+        return _run(kernel, files, ['--live'] if live else [])
 
 
-def _run(kernel, files):
+def _run(kernel, files, options):
     names = list(files)
-    done = subprocess.run([SOFTDAX, 'scenario', 'run', '--kernel', kernel, *files.values()], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=600)
+    done = subprocess.run([SOFTDAX, 'scenario', 'run', *options, '--kernel', kernel, *files.values()], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=1200)
     found = {}
     for line in done.stdout.splitlines():
         row = json.loads(line)
@@ -36,5 +36,5 @@ def _run(kernel, files):
         return {names[0]: {'name': names[0], 'kernel': kernel, 'steps': [], 'refused': done.stderr.strip()[-400:]}}
     # One refused file ends the program: each that is lacking is tried alone.
     for name in lacking:
-        found.update(_run(kernel, {name: files[name]}))
+        found.update(_run(kernel, {name: files[name]}, options))
     return found

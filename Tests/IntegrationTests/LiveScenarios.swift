@@ -39,6 +39,9 @@ import Testing
     let verdict = try Self.judge(rows.out, ["-k", kernel, "-n", all ? "^devdax-" : "^devdax-4k-"])
     #expect(verdict.status == 0, "\(verdict.all)")
     #expect(verdict.out.contains("(0 not run)"), "\(verdict.all)")
+    // A judge that lets everything pass would have let this pass.
+    let other = rows.out.replacing("\"code\": \"BUS_MCEERR_AR\"", with: "\"code\": \"BUS_ADRERR\"")
+    #expect(try Self.judge(other, ["-k", kernel, "-n", "^devdax-"]).status == 1)
   }
 
   /// Catches a setting that a shell line makes on the host, or nowhere; a machine that goes on after its kernel has given up.
