@@ -71,7 +71,7 @@ struct AwkMachine {
     guard let expression = RegularExpression(separator, extended: true) else { return [line] }
     var result: [String] = []
     var start = 0
-    while budget.spend(expression.cost * (scalars.count + 1) / 4),
+    while budget.spend(expression.cost * (scalars.count + 1) * 4),
       let match = expression.firstMatch(in: scalars, from: start), match[1] > match[0]
     {
       result.append(String(String.UnicodeScalarView(scalars[start..<match[0]])))
@@ -187,7 +187,7 @@ struct AwkMachine {
     case .field(let which): return .text(field(number(value(which))), isInput: true)
     case .matches(let subject, let expression):
       let scalars = Array((subject.map { text(value($0)) } ?? line).unicodeScalars)
-      guard budget.spend(expression.cost * (scalars.count + 1) / 4) else { return .number(0) }
+      guard budget.spend(expression.cost * (scalars.count + 1) * 4) else { return .number(0) }
       return .number(expression.firstMatch(in: scalars) == nil ? 0 : 1)
     case .unary(let sign, let operand):
       let value = value(operand)
@@ -295,7 +295,7 @@ struct AwkMachine {
     var result = String.UnicodeScalarView()
     var place = 0
     var count = 0
-    while place <= old.count, budget.spend(expression.cost * (old.count - place + 1) / 4),
+    while place <= old.count, budget.spend(expression.cost * (old.count - place + 1) * 4),
       let match = expression.firstMatch(in: old, from: place)
     {
       result += old[place..<match[0]]

@@ -131,7 +131,7 @@ struct SedScript {
       case .line(let number): return number == line
       case .last: return isLast
       case .matching(let expression):
-        guard budget.spend(expression.cost * (space.count + 1) / 4) else { return false }
+        guard budget.spend(expression.cost * (space.count + 1) * 4) else { return false }
         return expression.firstMatch(in: space) != nil
       }
     }
@@ -160,7 +160,7 @@ struct SedScript {
     var found = 0
     var changed = false
     while place <= space.count {
-      guard budget.spend(expression.cost * (space.count - place + 1) / 4),
+      guard budget.spend(expression.cost * (space.count - place + 1) * 4),
         let match = expression.firstMatch(in: space, from: place)
       else { break }
       result += space[place..<match[0]]

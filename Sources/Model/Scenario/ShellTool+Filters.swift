@@ -55,7 +55,7 @@ extension ShellTool {
     var count = 0
     for (index, line) in lines(text).enumerated() where count < limit {
       let scalars = Array(line.unicodeScalars)
-      let cost = expressions.reduce(0) { $0 + $1.cost } * (scalars.count + 1) / 4
+      let cost = expressions.reduce(0) { $0 + $1.cost } * (scalars.count + 1) * 4
       guard state.budget.spend(cost) else { break }
       var found: [RegularExpression.Match] = []
       for expression in expressions {
