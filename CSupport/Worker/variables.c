@@ -40,12 +40,18 @@ const char *variable(const char *name)
 	return getenv(name) ? getenv(name) : "";
 }
 
+#define NAME_CHARACTERS \
+	"_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
 void variables_expand(const char *line, char *output, size_t size)
 {
 	size_t used = 0;
 
 	while (*line && used + 1 < size) {
-		const char *end = line[0] == '$' && line[1] == '{' ? strchr(line, '}') : NULL;
+		/* What a shell does with a name (${x:-y}) is left to the shell. */
+		size_t length = line[0] == '$' && line[1] == '{' ? strspn(line + 2, NAME_CHARACTERS) : 0;
+		int named = length && (line[2] < '0' || line[2] > '9') && line[2 + length] == '}';
+		const char *end = named ? line + 2 + length : NULL;
 		char name[64];
 
 		if (!end) {

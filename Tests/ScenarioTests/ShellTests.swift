@@ -36,11 +36,11 @@ internal import Testing
     #expect(try extents("cp /mnt/f1 /mnt/f2")?.hasSuffix(":shared") == false)
   }
 
-  /// Catches a command that is not known and brings the scenario down.
-  @Test func `an unknown command succeeds and prints nothing`() throws {
-    let step = try steps(["- sh frobnicate --hard /mnt/f1 | sort -u"]).last
-    #expect(step?["rc"] == .int(0))
-    #expect(step?["output"] == .string(""))
+  /// Catches a command that is not known and brings the scenario down, or passes for one that succeeded.
+  @Test func `an unknown command is not found, as a shell says it`() throws {
+    let step = try steps(["- sh frobnicate --hard /mnt/f1"]).last
+    #expect(step?["rc"] == .int(127))
+    #expect(step?["output"] == .string("sh: 1: frobnicate: not found"))
   }
 
   /// Catches a sysctl that is set for one way of writing it only.
@@ -65,5 +65,78 @@ internal import Testing
       "- fsprobe /mnt",
     ])
     #expect(unbound[1]["shutdown"] == .bool(true))
+  }
+}
+
+/// What a filesystem's own tools say, as scripts ask for it.
+@Suite struct `places of metadata` {
+  private func output(_ lines: [String], filesystem: String = "xfs") throws -> String? {
+    let text = "# shell fs\n- setup sh lib.sh \(filesystem)\n" + lines.joined(separator: "\n")
+    let scenario = try Scenario(parsing: text.utf8, file: "shell")
+    return Simulator.run(scenario, kernel: .v7_2, named: "7.2").json["steps"]?.array?.last?[
+      "output"]?
+      .string
+  }
+
+  /// Catches a query that is known only in the words of one scenario: the same place, asked for in several ways.
+  @Test(arguments: [
+    "xfs_db -r -c \"convert fsblock $(xfs_db -r -c 'sb 0' -c 'p logstart' /dev/pmem2 | awk '{print $3}') byte\" "
+      + "/dev/pmem2 | sed 's/.*(\\([0-9]*\\)).*/\\1/'",
+    "n=$(xfs_db -c sb -c 'print logstart' /dev/pmem2 | cut -d' ' -f3); "
+      + "d=$(xfs_db -c \"convert fsblock $n daddr\" /dev/pmem2 | tr -d '()' | cut -d' ' -f2); echo $((d * 512))",
+    "xfs_db -c sb -c 'addr logstart' -c addr /dev/pmem2 | sed -n 's/.*byte offset \\([0-9]*\\),.*/\\1/p'",
+    "xfs_io -c fsmap /mnt | grep 'journalling log' | sed 's/.*\\[\\([0-9]*\\)\\..*/\\1/' | awk '{print $1*512}'",
+  ])
+  func `of the log are found however it is asked for`(line: String) throws {
+    let asked = try output(["- sh \(line)"])
+    let known = try output(["- place log"])
+    #expect(known?.isEmpty == false)
+    #expect(asked == known)
+  }
+
+  /// Catches roots of a group's trees that are not where its blocks say.
+  @Test(arguments: [("agf 1", "bnoroot"), ("agf 1", "rmaproot"), ("agi 1", "root")])
+  func `of a group's trees belong to the filesystem`(header: String, field: String) throws {
+    let block =
+      "xfs_db -c '\(header)' -c 'addr \(field)' -c addr /dev/pmem2 | "
+      + "sed -n 's/.*byte offset \\([0-9]*\\),.*/\\1/p'"
+    let answer = try output([
+      "- setvar B \(block)", "- hwp bdev:pmem2+${B}", "- fsprobe /mnt", "- sh echo ${B}",
+    ])
+    let bytes = try #require(answer.flatMap { Int($0) })
+    #expect(bytes > 4096 && bytes % 4096 == 0)
+    let steps = try Simulator.run(
+      Scenario(
+        parsing: "# a fs\n- setup sh lib.sh xfs\n- hwp bdev:pmem2+\(bytes)\n- fsprobe /mnt\n".utf8,
+        file: "a"),
+      kernel: .v7_2, named: "7.2"
+    ).json["steps"]?.array
+    #expect(steps?.last?["shutdown"] == .bool(true))
+  }
+
+  /// Catches ext4's tools that are known in one form only.
+  @Test(arguments: [
+    (
+      "n=$(debugfs -R 'blocks <8>' /dev/pmem3 2>/dev/null | awk '{print $1}'); echo $((n * 4096))",
+      "journal"
+    ),
+    (
+      "debugfs -R 'bmap <8> 0' /dev/pmem3 2>/dev/null | while read n; do echo $((n * 4096)); done",
+      "journal"
+    ),
+    (
+      "dumpe2fs /dev/pmem3 2>&1 | awk '/Inode table at/ { split = $4; sub(/-.*/, \"\", split); print split * 4096; exit }'",
+      "inode-table"
+    ),
+    (
+      "n=$(debugfs -R 'imap <2>' /dev/pmem3 2>/dev/null | sed -n 's/.*block \\([0-9]*\\),.*/\\1/p'); expr $n \\* 4096",
+      "inode-table"
+    ),
+  ])
+  func `of ext4 are found`(line: String, place: String) throws {
+    let asked = try output(["- sh \(line)"], filesystem: "ext4")
+    let known = try output(["- place \(place)"], filesystem: "ext4")
+    #expect(known?.isEmpty == false)
+    #expect(asked == known)
   }
 }

@@ -155,14 +155,16 @@ extension AddressSpace {
 
   /// The pages of a caller's range.
   ///
+  /// - Parameters:
+  ///   - overflow: What a range that reaches too far is answered with.
+  ///   - end: Where the address space ends, if that is known better (TASK_SIZE).
   /// - Throws: EINVAL for an address inside a page; `overflow` for a range that no address space has.
   public static func pages(
-    _ address: UInt64, _ length: UInt64, overflow: Errno = .invalidArgument
+    _ address: UInt64, _ length: UInt64, overflow: Errno = .invalidArgument,
+    below end: UInt64 = AddressSpace.end
   ) throws(Errno) -> Range<UInt64> {
     guard PageSize.base.isAligned(address) else { throw .invalidArgument }
-    guard
-      let rounded = PageSize.base.roundUp(length), address <= AddressSpace.end,
-      rounded <= AddressSpace.end - address
+    guard let rounded = PageSize.base.roundUp(length), address <= end, rounded <= end - address
     else { throw overflow }
     return address..<(address + rounded)
   }

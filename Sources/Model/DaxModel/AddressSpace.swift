@@ -21,7 +21,7 @@ public struct AddressSpace: Sendable {
   /// What lies above is nobody's: a range that reaches there is refused, as above the kernel's TASK_SIZE.
   ///
   /// 2^48 bytes: arm64's 48 bits, and twice what x86-64 gives to who does not ask for more.
-  static let end: UInt64 = 1 << 48
+  public static let end: UInt64 = 1 << 48
 
   /// VMAs that a process may have. Source: `sysctl_max_map_count`, mm/util.c (v6.12).
   static let maximumWindows = 65530

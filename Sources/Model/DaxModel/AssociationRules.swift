@@ -24,4 +24,10 @@ public enum AssociationRules: Sendable, CaseIterable {
 
   /// Whether a huge entry makes its pages one folio.
   var buildsFolios: Bool { self == .v6_16 || self == .v7_2 }
+
+  /// Whether a small exclusive folio keeps its index when its entry goes (OW-10).
+  var keepsIndex: Bool { self == .v6_16 }
+
+  /// Whether the last of several owners stays noted when its entry goes (OW-11).
+  var keepsLastShare: Bool { self == .v6_1 }
 }

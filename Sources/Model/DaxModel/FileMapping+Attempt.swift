@@ -112,7 +112,7 @@ extension FileMapping {
     _ page: UInt64, _ new: DaxEntry, over current: DaxEntry, _ iomap: Iomap, write: Bool,
     isSync: Bool
   ) -> Bool {
-    let shared = iomap.isShared && new.isReal && (write || kernel != .v6_1)
+    let shared = iomap.isShared && new.isReal && (write || kernel.readsShareEntries)
     if shared || current.content == .zero && new.isReal {
       unmapPages(current.size.span(page))
     }
@@ -121,7 +121,7 @@ extension FileMapping {
       guard associate(new, at: page, isShared: shared) else { return false }
       entries.replace(page, with: new, isCopied: shared)
     }
-    if kernel == .v6_1 ? !isSync : write && !isSync { entries.setDirty(page, true) }
+    if !isSync, write || kernel.readsDirtyEntries { entries.setDirty(page, true) }
     if write, shared { entries.setToWrite(page, true) }
     return true
   }
@@ -157,7 +157,7 @@ extension FileMapping {
   private var sizeInPages: UInt64 { (file.size + 4095) >> 12 }
 
   /// A bad block under a fault: 6.1 says EIO of it, later kernels EHWPOISON (FT-12, FT-13).
-  private var poisoned: FaultResult { kernel == .v6_1 ? .busError : .poisoned }
+  private var poisoned: FaultResult { kernel.faultsTellPoison ? .poisoned : .busError }
 
   private func fellBack(_ page: UInt64) -> FaultResult {
     observe?(.fellBack(page: page))

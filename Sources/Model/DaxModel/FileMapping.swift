@@ -19,6 +19,10 @@ public final class FileMapping {
   public let frames: AnonymousFrames
   public internal(set) var entries = EntryTable()
   public internal(set) var windows: [FileWindow] = []
+  /// Where in `windows` those of a process are, in the order of their addresses.
+  private var places: [Int: [Int]] = [:]
+  /// Windows that were looked at: what the growth of a call is measured by.
+  public private(set) var visits = 0
 
   /// Whether the device asks for cache flushes: sysfs `write_cache` (FT-19).
   public var flushesCaches = true
@@ -86,9 +90,9 @@ public final class FileMapping {
         && PageSize.base.isAligned(addresses.upperBound),
       "a window begins and ends at a page, not \(addresses)")
     precondition(
-      !windows.contains { $0.process == process && $0.addresses.overlaps(addresses) },
+      !overlapsWindow(of: process, addresses),
       "process \(process) has a window in \(addresses) already")
-    windows.append(
+    append(
       FileWindow(
         process: process, addresses: addresses, firstPage: firstPage, isShared: isShared,
         isSynchronous: isSynchronous, protection: protection.known, allowsHuge: allowsHuge))
@@ -97,26 +101,25 @@ public final class FileMapping {
   /// munmap: the windows of a process in `addresses` go, and tables with them.
   public func unmap(process: Int, addresses: Range<UInt64>) {
     split(process, at: addresses)
-    for index in windows.indices.reversed()
-    where windows[index].process == process
-      && addresses.contains(windows[index].addresses.lowerBound)
-    {
+    let gone = indices(of: process).filter { addresses.contains(windows[$0].addresses.lowerBound) }
+    for index in gone.reversed() {
       clear(windows[index].pages, in: index, evenCopies: true)
-      windows.remove(at: index)
     }
+    remove(gone)
   }
 
   /// exit or exec: every window of the process goes.
   public func unmapAll(process: Int) {
-    for index in windows.indices.reversed() where windows[index].process == process {
+    let gone = indices(of: process)
+    for index in gone.reversed() {
       clear(windows[index].pages, in: index, evenCopies: true)
-      windows.remove(at: index)
     }
+    remove(gone)
   }
 
   /// MADV_DONTNEED: page-table entries go, those of private copies and of lost ones too; windows stay.
   public func zap(process: Int, addresses: Range<UInt64>) {
-    for index in windows.indices where windows[index].process == process {
+    for index in indices(of: process) {
       let part = addresses.clamped(to: windows[index].addresses)
       if part.isEmpty { continue }
       let first = windows[index].page(at: part.lowerBound)
@@ -128,10 +131,8 @@ public final class FileMapping {
   /// mprotect. Entries lose the right to write with it, and get it back by a fault.
   public func protect(process: Int, addresses: Range<UInt64>, _ protection: Protection) {
     split(process, at: addresses)
-    for index in windows.indices
-    where windows[index].process == process
-      && addresses.contains(windows[index].addresses.lowerBound)
-    {
+    for index in indices(of: process)
+    where addresses.contains(windows[index].addresses.lowerBound) {
       windows[index].protection = protection.known
       guard !protection.contains(.write) else { continue }
       windows[index].base = windows[index].base.mapValues(Self.writeProtected)
@@ -142,10 +143,8 @@ public final class FileMapping {
   /// MADV_HUGEPAGE and MADV_NOHUGEPAGE.
   public func setAllowsHuge(process: Int, addresses: Range<UInt64>, _ value: Bool) {
     split(process, at: addresses)
-    for index in windows.indices
-    where windows[index].process == process
-      && addresses.contains(windows[index].addresses.lowerBound)
-    {
+    for index in indices(of: process)
+    where addresses.contains(windows[index].addresses.lowerBound) {
       windows[index].allowsHuge = value
     }
   }
@@ -158,7 +157,7 @@ public final class FileMapping {
   ///
   /// Source: `vma_needs_copy`, `copy_present_ptes`, mm/memory.c (v6.12, v7.3).
   public func fork(process: Int, child: Int) {
-    for index in windows.indices where windows[index].process == process {
+    for index in indices(of: process) {
       let parent = windows[index]
       var copy = FileWindow(
         process: child, addresses: parent.addresses, firstPage: parent.firstPage,
@@ -178,7 +177,7 @@ public final class FileMapping {
           }
         }
       }
-      windows.append(copy)
+      append(copy)
     }
   }
 
@@ -211,11 +210,65 @@ public final class FileMapping {
   // MARK: Private
 
   func index(of process: Int, at address: UInt64) -> Int? {
-    windows.firstIndex { $0.process == process && $0.addresses.contains(address) }
+    let own = places[process] ?? []
+    let found = place(of: address, in: own)
+    guard found < own.count, windows[own[found]].addresses.contains(address) else { return nil }
+    return own[found]
+  }
+
+  /// The first of a process's windows that ends behind `address`.
+  private func place(of address: UInt64, in own: [Int]) -> Int {
+    var (low, high) = (0, own.count)
+    while low < high {
+      visits += 1
+      let middle = (low + high) / 2
+      if windows[own[middle]].addresses.upperBound <= address {
+        low = middle + 1
+      } else {
+        high = middle
+      }
+    }
+    return low
+  }
+
+  private func overlapsWindow(of process: Int, _ addresses: Range<UInt64>) -> Bool {
+    let own = places[process] ?? []
+    let found = place(of: addresses.lowerBound, in: own)
+    return found < own.count && windows[own[found]].addresses.overlaps(addresses)
+  }
+
+  /// The windows of a process, in the order of `windows`.
+  private func indices(of process: Int) -> [Int] {
+    let found = places[process] ?? []
+    visits += found.count
+    return found.sorted()
+  }
+
+  private func append(_ window: FileWindow) {
+    let own = places[window.process] ?? []
+    let place = place(of: window.addresses.lowerBound, in: own)
+    places[window.process, default: []].insert(windows.count, at: place)
+    windows.append(window)
+  }
+
+  /// Takes windows out, given ascending. Cost: one pass over those that come behind.
+  private func remove(_ gone: [Int]) {
+    guard let first = gone.first else { return }
+    let out = Set(gone)
+    let behind = windows[first...]
+    let rest = behind.indices.filter { !out.contains($0) }.map { windows[$0] }
+    for process in Set(behind.map(\.process)) { places[process]?.removeAll { $0 >= first } }
+    for process in Set(behind.map(\.process)) where places[process]?.isEmpty == true {
+      places[process] = nil
+    }
+    visits += behind.count
+    windows.removeSubrange(first...)
+    for window in rest { append(window) }
   }
 
   /// Removes what maps `pages` from one window.
   func clear(_ pages: Range<UInt64>, in index: Int, evenCopies: Bool) {
+    visits += 1
     let pages = pages.clamped(to: windows[index].pages)
     if pages.isEmpty { return }
     let small: [UInt64] =
@@ -252,7 +305,8 @@ public final class FileMapping {
       }
       // Both parts go behind the others in the order of the file's windows: `vma_prepare` takes the window out of the file's
       // tree, `vma_complete` puts the parts in, mm/vma.c.
-      var lower = windows.remove(at: index)
+      var lower = windows[index]
+      remove([index])
       var upper = lower
       lower.addresses = lower.addresses.lowerBound..<address
       lower.base = lower.base.filter { $0.key < page }
@@ -263,7 +317,8 @@ public final class FileMapping {
       upper.base = upper.base.filter { $0.key >= page }
       upper.huge = upper.huge.filter { $0.key >= page }
       upper.lost = upper.lost.filter { $0 >= page }
-      windows += [lower, upper]
+      append(lower)
+      append(upper)
     }
   }
 

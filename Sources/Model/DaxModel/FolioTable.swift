@@ -88,7 +88,7 @@ public final class FolioTable {
         return []
       }
     }
-    if rules == .v6_16, owner.size == .base, owner.mapping != .none {
+    if rules.keepsIndex, owner.size == .base, owner.mapping != .none {
       owners[head] = FolioOwner(mapping: .none, word: owner.word, size: .base)
     } else {
       owners[head] = nil
@@ -119,7 +119,7 @@ public final class FolioTable {
     guard var owner = owners[block] else { return [] }
     var warnings: [DaxWarning] = []
     if owner.mapping == .shared {
-      let keeps = rules == .v6_1 ? owner.word > 0 : owner.word > 1
+      let keeps = owner.word > (rules.keepsLastShare ? 0 : 1)
       if owner.word > 0 { owner.word -= 1 }
       if keeps {
         owners[block] = owner

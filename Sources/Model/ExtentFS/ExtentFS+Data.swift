@@ -167,8 +167,7 @@ extension ExtentFS {
   private func prepare(
     _ inode: Inode, _ iomap: Iomap, _ bytes: Range<UInt64>
   ) throws(Errno) -> UInt64 {
-    // 6.1 leaves other windows with the old blocks of a copy-on-write: `|| cow` came later.
-    if iomap.isNew || iomap.isShared && kernel != .v6_1 {
+    if iomap.isNew || iomap.isShared && kernel.copiesAreForgotten {
       inode.mapping?.forget(iomap.pages, evenDirty: iomap.isShared)
     }
     if iomap.isShared {

@@ -54,8 +54,9 @@ extension ExtentFS {
     let most = format.kind == .xfs ? UInt64.max >> 1 : (1 << 32 - 1) << 12
     guard count <= most, offset <= most - count else { throw .fileTooLarge }
     guard mode != .unshareRange || format.hasReflink else { throw .notSupported }
-    // `ext4_punch_hole` of 6.1 leaves before it breaks layouts.
-    if kernel == .v6_1, format.kind == .ext4, mode == .punchHole, offset >= inode.size {
+    if !kernel.punchBehindEndBreaksLayouts, format.kind == .ext4, mode == .punchHole,
+      offset >= inode.size
+    {
       return .done
     }
     if format.kind == .xfs || mode != .allocate, let layout = breakLayouts(inode) {

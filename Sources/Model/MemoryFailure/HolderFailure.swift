@@ -21,8 +21,7 @@ public struct HolderFailure: Equatable, Sendable {
         // Nobody can have it mapped.
         continue
       case .file(_, _, _, isDax: false):
-        // 6.1 takes the refusal for a failure of the query, and stops there (bug B7).
-        if kernel == .v6_1 {
+        if kernel.refusedFileEndsQuery {
           shutsDown = true
           break records
         }

@@ -59,21 +59,19 @@ public enum HolderNotice: Equatable, Sendable {
     }
     switch volume.part {
     case .externalLog:
-      // 6.1 asks for no range.
-      if kernel != .v6_1, isOutside {
+      if kernel.logFailureHasRange, isOutside {
         self = .outside
       } else {
         self = isRemoval ? .ignored : .logLost
       }
       return
-    case .realtime where kernel != .v7_2:
+    case .realtime where !kernel.realtimeIsQueried:
       self = .declined
       return
     case .data, .realtime: break
     }
     if !volume.hasReverseMap {
-      // The newest kernel translates first.
-      self = kernel == .v7_2 && isOutside ? .outside : .declined
+      self = kernel.rangeIsTranslatedFirst && isOutside ? .outside : .declined
       return
     }
     guard !isOutside else {

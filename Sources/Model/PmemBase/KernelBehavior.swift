@@ -26,4 +26,10 @@ public enum KernelBehavior: Sendable, CaseIterable {
     case .v7_2: "7.2"
     }
   }
+
+  /// Whether a fault on a known bad block says so (BUS_MCEERR_AR, EHWPOISON), since 6.5; before it is any I/O error
+  /// (BUS_ADRERR). MADV_POPULATE likewise.
+  ///
+  /// Source: `dax_mem2blk_err`, `vmf_error`, include/linux/mm.h (v6.1, v6.12); FT-12, FT-13.
+  public var faultsTellPoison: Bool { self != .v6_1 }
 }

@@ -18,9 +18,6 @@ public enum Judge {
     }
   }
 
-  /// Whether the row's scenario was not carried out: there is nothing to judge.
-  public static func isSkipped(_ row: JSONValue) -> Bool { row["skipped"] != nil }
-
   /// The first two numbers of a version: 6.12.107+deb13-amd64 and 6.12 are the same.
   public static func version(_ kernel: String) -> [Int] {
     kernel.split { !("0"..."9").contains($0) }.prefix(2).compactMap { Int($0) }

@@ -93,7 +93,10 @@ extension CoordinatorOperation {
       guard own.isEmpty else {
         return try own.map { operation throws(Lack) in try operation.live() }
       }
-      return try ShellParser.parse(command).administration()
+      guard let program = try? ShellParser.parse(command) else {
+        throw Lack(LiveObstacle.Lack.command("what is no shell program"))
+      }
+      return try program.administration()
     case .machine(let operation): _ = try operation.live()
     case .processes, .sleep, .note, .badBlocks, .synchronize: break
     }
@@ -146,14 +149,26 @@ extension ShellNode {
     switch self {
     case .list(let items): for item in items { found += try item.node.administration() }
     case .pipeline(let stages): for stage in stages { found += try stage.administration() }
+    case .negated(let node), .subshell(let node): found = try node.administration()
     case .loop(_, let words, let body):
-      try Self.check(words)
+      try Self.check(words ?? [])
       found = try body.administration()
-    case .lines(_, let body): found = try body.administration()
+    case .branch(let branches, let otherwise):
+      for branch in branches {
+        found += try branch.condition.administration() + branch.body.administration()
+      }
+      if let otherwise { found += try otherwise.administration() }
+    case .select(let subject, let choices):
+      try Self.check([subject])
+      for choice in choices {
+        try Self.check(choice.patterns)
+        found += try choice.body.administration()
+      }
+    case .repeated: throw Lack(LiveObstacle.Lack.command("a shell's while or until"))
+    case .function: throw Lack(LiveObstacle.Lack.command("a shell's function"))
     case .redirected(let node, let redirections):
       try Self.check(redirections)
       found = try node.administration()
-    case .skipped: throw Lack(LiveObstacle.Lack.command("a shell's while or if"))
     case .command(let command):
       if let setting = command.setting { return [try setting.live()] }
       try Self.check(command.redirections)
@@ -170,16 +185,11 @@ extension ShellNode {
     for word in words {
       for segment in word.segments {
         switch segment {
-        case .text(let text) where text.contains("`"):
-          throw Lack(LiveObstacle.Lack.command("a substitution"))
         case .text: break
-        case .variable(let name, _):
-          guard name.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" }) || name.count == 1
-          else { throw Lack(LiveObstacle.Lack.command("a substitution")) }
-        case .arithmetic(let text):
-          guard !text.contains("`"), !text.contains("$(") else {
-            throw Lack(LiveObstacle.Lack.command("a substitution"))
-          }
+        case .parameter(_, .whenUnset(_, _, let word), _), .parameter(_, .trim(_, _, let word), _),
+          .arithmetic(let word):
+          try check([word])
+        case .parameter: break
         case .substitution(let node, _):
           guard try node.administration().isEmpty else {
             throw Lack(LiveObstacle.Lack.command("a substitution that changes the machine"))
@@ -191,10 +201,9 @@ extension ShellNode {
 
   /// Nothing is written but into nothing.
   private static func check(_ redirections: [Redirection]) throws(Lack) {
-    for redirection in redirections
-    where redirection.target.plain == nil
-      || redirection.descriptor != 0 && redirection.target.plain != "/dev/null"
-    {
+    for redirection in redirections where redirection.kind != .duplicate {
+      if redirection.kind == .input, redirection.target.plain != nil { continue }
+      if redirection.target.plain == "/dev/null" { continue }
       throw Lack(LiveObstacle.Lack.command("a redirection into a file"))
     }
   }
@@ -215,7 +224,7 @@ extension ShellNode.Command {
     }
     let folder = "/proc/sys/vm/"
     guard name == "echo", plain.count == 2, let value = Words.number(plain[1]),
-      redirections.count == 1, redirections[0].descriptor == 1,
+      redirections.count == 1, redirections[0].descriptor == 1, redirections[0].kind == .output,
       let file = redirections[0].target.plain, file.hasPrefix(folder)
     else { return nil }
     return .sysctl(name: String(file.dropFirst(folder.count)), value: value)

@@ -1,73 +1,101 @@
 extension MachineOperation {
   init(parsing words: inout Words) throws(Words.Failure) {
-    let verb = try words.next("an operation on the machine")
-    try self.init(verb: verb, parsing: &words)
+    let name = try words.next("an operation on the machine")
+    guard let verb = Self.verbs[name] else {
+      throw Words.Failure(
+        expected: "expected an operation on the machine "
+          + "(\(Self.verbs.keys.sorted().joined(separator: ", "))), not \"\(name)\"")
+    }
+    self = try verb.read(&words)
   }
 
-  init(verb: String, parsing words: inout Words) throws(Words.Failure) {
-    switch verb {
-    case "disable-namespace": self = .disableNamespace(try words.namespace())
-    case "enable-namespace": self = .enableNamespace(try words.namespace())
-    case "unbind": self = .unbind(try words.namespace())
-    case "sysctl":
-      self = .sysctl(name: try words.next("a sysctl of vm"), value: try words.number("a value"))
-    case "mkfs": self = .makeFilesystem(try FilesystemRequest(parsing: &words))
-    case "mount":
-      self = .mount(
+  /// Every operation on the machine.
+  static let verbs: [String: Verb<Self>] = [
+    "disable-namespace": Verb("NAMESPACE") { words throws(Words.Failure) in
+      .disableNamespace(try words.namespace())
+    },
+    "enable-namespace": Verb("NAMESPACE") { words throws(Words.Failure) in
+      .enableNamespace(try words.namespace())
+    },
+    "unbind": Verb("NAMESPACE") { words throws(Words.Failure) in
+      .unbind(try words.namespace())
+    },
+    "sysctl": Verb("SYSCTL VALUE") { words throws(Words.Failure) in
+      .sysctl(name: try words.next("a sysctl of vm"), value: try words.number("a value"))
+    },
+    "mkfs": Verb(
+      "xfs|ext4 DEVICE [reflink=0] [rmapbt=0] [su=BYTES] [bs=BYTES] [agcount=N] [log=BYTES] [logdev=DEVICE]"
+    ) { words throws(Words.Failure) in
+      .makeFilesystem(try FilesystemRequest(parsing: &words))
+    },
+    "mount": Verb("DEVICE [OPTIONS]") { words throws(Words.Failure) in
+      .mount(
         device: try words.next("a device"),
         options: words.isEmpty
           ? [] : try words.next("options").split(separator: ",").map(String.init))
-    case "umount": self = .unmount
-    case "remount": self = .remount
-    case "test-namespace":
+    },
+    "umount": Verb("") { _ in .unmount },
+    "remount": Verb("") { _ in .remount },
+    "test-namespace": Verb("N fsdax|devdax") { words throws(Words.Failure) in
       let number = try words.number("a number 0 to 7")
       let kind = try words.next("fsdax or devdax")
       guard (0...7).contains(number), kind == "fsdax" || kind == "devdax" else {
         throw Words.Failure(expected: "expected a number 0 to 7, and fsdax or devdax")
       }
-      self = .testNamespace(Int(number), isBlock: kind == "fsdax")
-    case "inject-error": self = .injectError(try ErrorRequest(parsing: &words))
-    case "clear-errors": self = .clearErrors(namespace: try words.namespace())
-    case "start-scrub": self = .startScrub
-    case "place": self = .place(try words.choice("a place", of: MetadataPlace.self))
-    case "sector":
-      self = .sector(path: try words.next("a path"), offset: try words.number("an offset"))
-    case "rm": self = .fileCommand(.remove(path: try words.next("a path")))
-    case "nothing": self = .nothing
-    default: self = .fileCommand(try FileCommand(verb: verb, parsing: &words))
-    }
-  }
-}
-
-extension FileCommand {
-  fileprivate init(verb: String, parsing words: inout Words) throws(Words.Failure) {
-    switch verb {
-    case "create": self = .create(path: try words.next("a path"))
-    case "write":
-      self = .write(
-        path: try words.next("a path"), part: try words.part(),
-        value: UInt8(truncatingIfNeeded: try words.number("a value")))
-    case "extsize":
-      self = .extentSizeHint(
-        path: try words.next("a path"), length: try words.number("a length"))
-    case "clone-range":
-      self = .clone(
-        from: try words.next("a path"), to: try words.next("a path"),
-        fromOffset: try words.number("an offset"), toOffset: try words.number("an offset"),
-        length: try words.number("a length"))
-    case "ftruncate":
-      self = .truncate(path: try words.next("a path"), length: try words.number("a length"))
-    case "fallocate":
-      self = .allocate(
-        path: try words.next("a path"), mode: try words.choice("a mode", of: AllocationMode.self),
-        part: try words.part())
-    case "fsync": self = .synchronize(path: try words.next("a path"))
-    default:
-      throw Words.Failure(
-        expected: "expected an operation of the coordinator or the machine (proc, sh, hwp, mce, "
-          + "sync and others, see docs/scenarios.md), not \"\(verb)\"")
-    }
-  }
+      return .testNamespace(Int(number), isBlock: kind == "fsdax")
+    },
+    "inject-error": Verb("NAMESPACE SECTOR COUNT [quiet|remove]") {
+      words throws(Words.Failure) in .injectError(try ErrorRequest(parsing: &words))
+    },
+    "clear-errors": Verb("NAMESPACE") { words throws(Words.Failure) in
+      .clearErrors(namespace: try words.namespace())
+    },
+    "start-scrub": Verb("") { _ in .startScrub },
+    "place": Verb("PLACE") { words throws(Words.Failure) in
+      .place(try words.choice("a place", of: MetadataPlace.self))
+    },
+    "sector": Verb("PATH OFFSET") { words throws(Words.Failure) in
+      .sector(path: try words.next("a path"), offset: try words.number("an offset"))
+    },
+    "create": Verb("PATH") { words throws(Words.Failure) in
+      .fileCommand(.create(path: try words.next("a path")))
+    },
+    "rm": Verb("PATH") { words throws(Words.Failure) in
+      .fileCommand(.remove(path: try words.next("a path")))
+    },
+    "fsync": Verb("PATH") { words throws(Words.Failure) in
+      .fileCommand(.synchronize(path: try words.next("a path")))
+    },
+    "write": Verb("PATH OFFSET LENGTH VALUE") { words throws(Words.Failure) in
+      .fileCommand(
+        .write(
+          path: try words.next("a path"), part: try words.part(),
+          value: UInt8(truncatingIfNeeded: try words.number("a value"))))
+    },
+    "extsize": Verb("PATH BYTES") { words throws(Words.Failure) in
+      .fileCommand(
+        .extentSizeHint(path: try words.next("a path"), length: try words.number("a length")))
+    },
+    "clone-range": Verb("PATH PATH OFFSET OFFSET LENGTH") { words throws(Words.Failure) in
+      .fileCommand(
+        .clone(
+          from: try words.next("a path"), to: try words.next("a path"),
+          fromOffset: try words.number("an offset"), toOffset: try words.number("an offset"),
+          length: try words.number("a length")))
+    },
+    "ftruncate": Verb("PATH LENGTH") { words throws(Words.Failure) in
+      .fileCommand(
+        .truncate(path: try words.next("a path"), length: try words.number("a length")))
+    },
+    "fallocate": Verb("PATH plain|punch|zero|unshare OFFSET LENGTH") {
+      words throws(Words.Failure) in
+      .fileCommand(
+        .allocate(
+          path: try words.next("a path"),
+          mode: try words.choice("a mode", of: AllocationMode.self), part: try words.part()))
+    },
+    "nothing": Verb("") { _ in .nothing },
+  ]
 }
 
 extension ErrorRequest {

@@ -1,4 +1,4 @@
-/// A shell line, as far as scenarios need one.
+/// A shell program, as dash reads it.
 indirect enum ShellNode: Sendable {
   /// What decides whether the next one runs.
   enum Connector: Sendable {
@@ -11,9 +11,19 @@ indirect enum ShellNode: Sendable {
   }
 
   struct Redirection: Sendable {
-    /// 0 for `<`, 1, or 2 for errors.
+    enum Kind: Sendable {
+      /// `<`
+      case input
+      /// `>`
+      case output
+      /// `>>`
+      case append
+      /// `>&`, `<&`
+      case duplicate
+    }
+
     let descriptor: Int
-    let appends: Bool
+    let kind: Kind
     let target: ShellWord
   }
 
@@ -31,24 +41,45 @@ indirect enum ShellNode: Sendable {
 
   case command(Command)
   case pipeline([ShellNode])
+  /// `! PIPELINE`
+  case negated(ShellNode)
   case list([Item])
-  /// `for NAME in WORDS; do BODY; done`
-  case loop(variable: String, words: [ShellWord], body: ShellNode)
-  /// `while read NAME; do BODY; done`
-  case lines(variable: String, body: ShellNode)
-  /// A group with redirections.
+  /// `( LIST )`: what it sets is gone afterwards.
+  case subshell(ShellNode)
+  /// `for NAME in WORDS; do BODY; done`; without `in`, over the parameters.
+  case loop(variable: String, words: [ShellWord]?, body: ShellNode)
+  /// `while CONDITION; do BODY; done`, `until`
+  case repeated(condition: ShellNode, until: Bool, body: ShellNode)
+  /// `if CONDITION; then BODY; elif …; else …; fi`
+  case branch([(condition: ShellNode, body: ShellNode)], otherwise: ShellNode?)
+  /// `case WORD in PATTERN|PATTERN) BODY;; esac`
+  case select(ShellWord, [(patterns: [ShellWord], body: ShellNode)])
+  /// `NAME() BODY`
+  case function(name: String, body: ShellNode)
+  /// A compound command with redirections.
   case redirected(ShellNode, [Redirection])
-  /// Other `while`s, and `if`, which are not carried out.
-  case skipped
 }
 
-/// A word before its variables are put in.
+/// A word before its parameters are put in.
 struct ShellWord: Sendable {
-  enum Segment: Sendable {
-    case text(String)
-    case variable(String, quoted: Bool)
+  /// What is done with a parameter's value.
+  enum Operation: Sendable {
+    case value
+    /// `${#NAME}`
+    case length
+    /// `-`, `=`, `+` or `?`, and whether a colon says that empty is as good as unset.
+    case whenUnset(Character, orEmpty: Bool, ShellWord)
+    /// `#`, `##`, `%`, `%%`
+    case trim(fromEnd: Bool, longest: Bool, ShellWord)
+  }
+
+  indirect enum Segment: Sendable {
+    /// Quoted text is no pattern.
+    case text(String, quoted: Bool)
+    case parameter(String, Operation, quoted: Bool)
     case substitution(ShellNode, quoted: Bool)
-    case arithmetic(String)
+    /// `$((…))`, whose text is put together first.
+    case arithmetic(ShellWord)
   }
 
   var segments: [Segment] = []
@@ -57,7 +88,7 @@ struct ShellWord: Sendable {
   var plain: String? {
     var result = ""
     for case let segment in segments {
-      guard case .text(let text) = segment else { return nil }
+      guard case .text(let text, _) = segment else { return nil }
       result += text
     }
     return result

@@ -5,8 +5,9 @@ internal import MemoryFailure
 struct SimulatedProcess: Sendable {
   /// The device windows.
   var space = AddressSpace()
+  /// In the order of their addresses.
   var files: [FileRegion] = []
-  /// Reserved around each mapping, without access.
+  /// Reserved around each mapping, without access; in the order of their addresses.
   var reserved: [Range<UInt64>] = []
   /// What the actor calls its mappings; eight at most, as in the probe on a real machine.
   var maps = NamedRanges()
@@ -44,12 +45,16 @@ struct SimulatedProcess: Sendable {
 
   /// Nothing is mapped in `range` any more, as far as reservations go.
   mutating func release(_ range: Range<UInt64>) {
-    reserved = reserved.flatMap { old -> [Range<UInt64>] in
-      guard old.overlaps(range) else { return [old] }
-      let below = old.lowerBound..<max(old.lowerBound, range.lowerBound)
-      let above = min(old.upperBound, range.upperBound)..<old.upperBound
+    // The newest are the last, and are those that are asked for most.
+    guard let end = reserved.lastIndex(where: { $0.lowerBound < range.upperBound }) else { return }
+    var start = end + 1
+    while start > 0, reserved[start - 1].upperBound > range.lowerBound { start -= 1 }
+    let parts = reserved[start..<end + 1].flatMap { old in
+      let below = old.lowerBound..<max(old.lowerBound, min(old.upperBound, range.lowerBound))
+      let above = max(old.lowerBound, min(old.upperBound, range.upperBound))..<old.upperBound
       return [below, above].filter { !$0.isEmpty }
     }
+    reserved.replaceSubrange(start..<end + 1, with: parts)
   }
 }
 

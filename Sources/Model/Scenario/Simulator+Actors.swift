@@ -256,7 +256,7 @@ extension Simulator {
       ]
     }
     let ordinary = machine.region(at: frame) == nil
-    if kernel == .v7_2, let region = machine.region(at: frame),
+    if kernel.pagemapReadsDescriptors, let region = machine.region(at: frame),
       machine.blocks[region]?.leftEntries == true
     {
       panic("pagemap looked at a page descriptor that is freed")

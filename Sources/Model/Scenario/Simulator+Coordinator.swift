@@ -13,19 +13,19 @@ extension Simulator {
     case .sleep: return nil
     case .note: return []
     case .setVariable(let name, let command):
-      let result = own.isEmpty ? shell(command, isQuestion: true) : perform(own)
-      machine.variables[name] = result.output
+      let result = own.isEmpty ? shell(command) : perform(own)
+      machine.variables[name] = result.text
       return nil
     case .setup(let command):
       let result = own.isEmpty ? shell(command) : perform(own)
       guard result.status != 0 else { return nil }
-      return [.int("rc", result.status), .string("output", result.output)]
+      return [.int("rc", result.status), .string("output", result.text)]
     case .shell(let command):
       let result = own.isEmpty ? shell(command) : perform(own)
-      return [.int("rc", result.status), .string("output", result.output)]
+      return [.int("rc", result.status), .string("output", result.text)]
     case .machine(let operation):
       let result = perform([operation])
-      return [.int("rc", result.status), .string("output", result.output)]
+      return [.int("rc", result.status), .string("output", result.text)]
     case .synchronize: return synchronize()
     case .badBlocks: return [.string("badblocks", badBlocks())]
     case .save(let name, let target):

@@ -129,7 +129,7 @@ extension Simulator {
     _ block: UInt64, namespace: Int, _ filesystem: ExtentFS, origin: FailureOrigin
   ) -> Result<Void, Errno> {
     let owner = filesystem.folios[block]
-    if owner.mapping == .shared, kernel != .v7_2 {
+    if owner.mapping == .shared, kernel.sharedFolioIsOops {
       panic("oops in dax_lock_folio: page->mapping is PAGE_MAPPING_DAX_SHARED, address 1")
       return .failure(.resourceBusy)
     }
@@ -176,7 +176,8 @@ extension Simulator {
   ///
   /// One pass over the file's windows: the kernel looks at every process for every file that owns the page
   /// (`for_each_process` in `collect_procs_fsdax`), and comes to the same.
-  private func candidates(_ mapping: FileMapping, page: UInt64) -> [Candidate] {
+  private mutating func candidates(_ mapping: FileMapping, page: UInt64) -> [Candidate] {
+    visits += mapping.windows.count
     typealias Found = (order: (UInt64, Int), place: Candidate.Place?)
     var found: [Int: [Found]] = [:]
     for (age, window) in mapping.windows.enumerated() {

@@ -8,7 +8,14 @@ internal import SystemPackage
 /// Touching memory that is a file.
 extension Simulator {
   func fileRegion(at address: UInt64, of process: Int) -> FileRegion? {
-    processes[process].files.first { $0.range.contains(address) }
+    // Regions lie in the order of their addresses.
+    let files = processes[process].files
+    var (low, high) = (0, files.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if files[middle].range.upperBound <= address { low = middle + 1 } else { high = middle }
+    }
+    return low < files.count && files[low].range.contains(address) ? files[low] : nil
   }
 
   /// The regions that `range` touches.

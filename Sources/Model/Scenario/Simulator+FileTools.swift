@@ -5,29 +5,61 @@ extension Simulator {
   }
 
   /// `xfs_io [-f] [-c COMMAND]… FILE`; without a command, what is fed in.
-  static func xfsIO(_ arguments: [String], input: String) -> [FileCommand] {
+  mutating func xfsIO(_ call: ShellCall, _ state: inout ShellState) -> CommandResult {
     var commands: [String] = []
     var creates = false
     var path: String?
-    var rest = arguments[...]
+    var rest = call.arguments[...]
     while let word = rest.popFirst() {
-      if word == "-c" {
+      if word == "-c" || word == "-C" {
         if let command = rest.popFirst() { commands.append(command) }
       } else if word.hasPrefix("-") {
         creates = creates || word.contains("f")
       } else {
-        path = word
+        path = state.resolve(word)
       }
     }
-    guard let path else { return [] }
-    if commands.isEmpty { commands = input.split(separator: "\n").map(String.init) }
-    let first: [FileCommand] = creates ? [.create(path: path)] : []
-    return first + commands.flatMap { xfsIOCommand($0, path) }
+    guard let path else { return CommandResult(status: 1, errors: "xfs_io: no file\n") }
+    if commands.isEmpty { commands = ShellTool.lines(call.input.all()) }
+    var result = CommandResult()
+    if creates { append(fileCommands([.create(path: path)]), to: &result, &state) }
+    var status = result.status
+    for command in commands where state.budget.spendCommand() && stopped == nil {
+      append(xfsIO(command, path, state), to: &result, &state)
+      status = max(status, result.status)
+      guard state.budget.spend(command.utf8.count) else { break }
+    }
+    result.status = status
+    return result
   }
 
-  private static func xfsIOCommand(_ text: String, _ path: String) -> [FileCommand] {
+  private mutating func xfsIO(
+    _ command: String, _ path: String, _ state: ShellState
+  ) -> CommandResult {
+    switch command.split(separator: " ").first {
+    case nil: return CommandResult()
+    case "fsmap"?: return filesystemMap()
+    case "bmap"?, "fiemap"?: return extentList(path)
+    case let verb?:
+      guard let commands = Self.xfsIOCommand(command, path) else {
+        note("xfs_io", "\(verb) has no effect in the model, and prints nothing")
+        return CommandResult()
+      }
+      return fileCommands(
+        commands.map { command in
+          guard case .clone(let from, let to, let start, let target, let length) = command else {
+            return command
+          }
+          return .clone(
+            from: state.resolve(from), to: to, fromOffset: start, toOffset: target, length: length)
+        })
+    }
+  }
+
+  /// nil for a command that is not modelled.
+  private static func xfsIOCommand(_ text: String, _ path: String) -> [FileCommand]? {
     var words = text.split(separator: " ").map(String.init)[...]
-    guard let verb = words.popFirst() else { return [] }
+    guard let verb = words.popFirst() else { return nil }
     var value: UInt8 = 0xcd
     var plain: [String] = []
     while let word = words.popFirst() {
@@ -66,7 +98,7 @@ extension Simulator {
           from: source, to: path, fromOffset: places[0], toOffset: places[1], length: places[2])
       ]
     case "fsync", "fdatasync", "sync": return [.synchronize(path: path)]
-    default: return []
+    default: return nil
     }
   }
 
@@ -114,31 +146,44 @@ extension Simulator {
   }
 
   /// `dd if=… of=… bs=… count=… seek=… skip=… conv=notrunc`
-  static func dd(_ arguments: [String]) -> [FileCommand] {
+  mutating func dd(_ arguments: [String], _ resolve: (String) -> String) -> CommandResult {
     var values: [Substring: Substring] = [:]
     for word in arguments {
       let pair = word.split(separator: "=", maxSplits: 1)
       if pair.count == 2 { values[pair[0]] = pair[1] }
     }
-    let block = values["bs"].flatMap { size($0) } ?? 512
+    let block = max(1, values["bs"].flatMap { Self.size($0) } ?? 512)
     func bytes(_ name: Substring, _ missing: Int64) -> Int64 {
-      let count = values[name].flatMap { size($0) } ?? missing
+      let count = max(0, values[name].flatMap { Self.size($0) } ?? missing)
       let (product, overflow) = count.multipliedReportingOverflow(by: block)
-      return overflow ? 0 : product
+      return overflow ? 1 << 50 : product
     }
-    let length = min(max(0, bytes("count", 1)), 1 << 30)
-    var commands: [FileCommand] = []
-    if let source = values["if"].map(String.init), source.hasPrefix("/mnt/") {
-      commands.append(
-        .read(path: source, part: Part(offset: max(0, bytes("skip", 0)), length: length)))
+    let source = values["if"].map { resolve(String($0)) } ?? "/dev/null"
+    let start = bytes("seek", 0)
+    let skipped = bytes("skip", 0)
+    var length = values["count"] == nil ? 1 << 50 : bytes("count", 1)
+    // What is not a file of the filesystem's is zeroes, or nothing.
+    let held = Self.mountedPath(source) == nil ? nil : shellFile(source)?.size
+    if let held { length = min(length, max(0, Int64(clamping: held) - skipped)) }
+    var result = CommandResult()
+    if Self.mountedPath(source) != nil {
+      result = fileCommands([
+        .read(path: source, part: Part(offset: skipped, length: min(length, 1 << 30)))
+      ])
+      guard result.status == 0 else { return result }
     }
-    if let target = values["of"].map(String.init), target.hasPrefix("/mnt/") {
-      commands.append(.create(path: target))
-      let keeps = values["conv"]?.contains("notrunc") == true
-      let start = max(0, bytes("seek", 0))
-      if !keeps { commands.append(.truncate(path: target, length: start)) }
-      commands.append(.write(path: target, part: Part(offset: start, length: length), value: 0))
+    guard let target = values["of"].map({ resolve(String($0)) }), Self.mountedPath(target) != nil
+    else { return result }
+    result = fileCommands([.create(path: target)])
+    if values["conv"]?.contains("notrunc") != true, result.status == 0 {
+      result = fileCommands([.truncate(path: target, length: start)])
     }
-    return commands
+    guard result.status == 0, length > 0, source != "/dev/null" else { return result }
+    guard held != nil else {
+      return fileCommands([
+        .write(path: target, part: Part(offset: start, length: min(length, 1 << 30)), value: 0)
+      ])
+    }
+    return copy(source, at: skipped, to: target, at: start, count: min(length, 1 << 26))
   }
 }

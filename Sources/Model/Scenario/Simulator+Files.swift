@@ -290,7 +290,7 @@ extension Simulator {
     switch result {
     case .success: return CommandResult()
     case .failure(let errno):
-      return CommandResult(status: 1, output: "\(errno.name)\n")
+      return CommandResult(status: 1, errors: "\(errno.name)\n")
     }
   }
 
@@ -318,6 +318,33 @@ extension Simulator {
         _ = try filesystem.write(target.inode, at: 0, bytes)
       }
     }
+  }
+
+  /// Bytes of one file, written into another.
+  mutating func copy(
+    _ from: String, at offset: Int64, to: String, at place: Int64, count: Int64
+  ) -> CommandResult {
+    let result = lookup(from).flatMap { source in
+      lookup(to).flatMap { target in
+        with(target) { (filesystem) throws(Errno) in
+          let bytes = try filesystem.read(source.inode, at: UInt64(offset), count: Int(count))
+          _ = try filesystem.write(target.inode, at: UInt64(place), bytes)
+        }
+      }
+    }
+    guard case .failure(let errno) = result else { return CommandResult() }
+    return CommandResult(status: 1, errors: "\(errno.name)\n")
+  }
+
+  /// What a file holds, at most 64 MiB of it; nil where none is.
+  func shellBytes(_ path: String) -> [UInt8]? {
+    guard Self.mountedPath(path) != nil, machine.mounted != nil else {
+      return shellText(path).map { Array($0.utf8) }
+    }
+    guard case .success(let file) = lookup(path), let filesystem = filesystem(file.namespace)
+    else { return nil }
+    let count = Int(min(filesystem.size(of: file.inode), 1 << 26))
+    return try? filesystem.read(file.inode, at: 0, count: count)
   }
 
   /// A shell's `> FILE`.

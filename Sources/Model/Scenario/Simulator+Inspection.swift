@@ -33,6 +33,16 @@ extension Simulator {
     return perform(Scenario.Line(number: 0, text: text, step: step, own: []))
   }
 
+  /// Processes, threads and windows that were looked at so far.
+  package var work: Int {
+    guard let (_, filesystem) = mountedFilesystem else { return visits }
+    let names = (try? filesystem.list()) ?? []
+    return names.reduce(visits) { sum, name in
+      let mapping = (try? filesystem.lookup("/" + name)).flatMap(filesystem.mapping)
+      return sum + (mapping?.visits ?? 0)
+    }
+  }
+
   package var hasStopped: Bool { stopped != nil }
 
   /// Pages that memory failure has counted: HardwareCorrupted.

@@ -12,6 +12,15 @@ extension Simulator {
   struct CommandResult {
     var status = 0
     var output = ""
+    /// What it complains about.
+    var errors = ""
+
+    /// All that it prints, as a row shows it.
+    var text: String {
+      var text = output + errors
+      while text.last == "\n" { text.removeLast() }
+      return text
+    }
   }
 
   mutating func perform(_ operations: [MachineOperation]) -> CommandResult {
@@ -19,6 +28,7 @@ extension Simulator {
     for operation in operations {
       let one = perform(operation)
       if one.status != 0 { result.status = one.status }
+      result.errors += one.errors
       if !one.output.isEmpty {
         result.output += (result.output.isEmpty ? "" : "\n") + one.output
       }
@@ -167,11 +177,11 @@ extension Simulator {
   private mutating func mount(_ device: String, _ options: [String]) -> CommandResult {
     guard machine.mounted == nil, let (namespace, isPartition) = block(device),
       let block = machine.blocks[namespace], block.isBound, let filesystem = block.filesystem
-    else { return CommandResult(status: 1, output: "mount failed\n") }
+    else { return CommandResult(status: 1, errors: "mount failed\n") }
     // XFS finds an external log only where it is told to look.
     let logs = options.compactMap { $0.hasPrefix("logdev=") ? $0.dropFirst("logdev=".count) : nil }
     guard block.request?.logDevice == logs.last.map(String.init) else {
-      return CommandResult(status: 32, output: "mount failed\n")
+      return CommandResult(status: 32, errors: "mount failed\n")
     }
     var dax = MountOptions.Dax.inode
     for option in options {
@@ -191,7 +201,7 @@ extension Simulator {
       return CommandResult()
     } catch {
       note("mount", "refused: \(error.name)")
-      return CommandResult(status: 255, output: "mount failed: \(error.name)\n")
+      return CommandResult(status: 255, errors: "mount failed: \(error.name)\n")
     }
   }
 
@@ -205,14 +215,14 @@ extension Simulator {
       }
       return CommandResult()
     } catch {
-      return CommandResult(status: 1, output: "umount: \(error.name)\n")
+      return CommandResult(status: 1, errors: "umount: \(error.name)\n")
     }
   }
 
   /// Refused while mounted: nothing happens at all.
   private mutating func disableBlock(_ namespace: Int) -> CommandResult {
     guard machine.mounted != namespace else {
-      return CommandResult(status: 1, output: "Device or resource busy\n")
+      return CommandResult(status: 1, errors: "Device or resource busy\n")
     }
     addBlock(namespace)
     machine.blocks[namespace]?.isBound = false
@@ -270,7 +280,7 @@ extension Simulator {
   private func clearErrors(_ number: Int) -> CommandResult {
     guard let media = testMedia(number) else { return CommandResult(status: 1) }
     if let mounted = machine.mounted, machine.regions[mounted].number == number {
-      return CommandResult(status: 240, output: "Device or resource busy\n")
+      return CommandResult(status: 240, errors: "Device or resource busy\n")
     }
     media.badBlocks = BadBlocks()
     media.injected = BadBlocks()

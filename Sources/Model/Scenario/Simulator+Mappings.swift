@@ -82,13 +82,13 @@ extension Simulator {
     let start = part.map { range.lowerBound &+ $0.offset } ?? range.lowerBound
     let length = part.map { UInt64(bitPattern: $0.length) } ?? UInt64(range.count)
     // As `do_vmi_munmap` before it looks at anything: aligned, not empty, below TASK_SIZE.
-    guard PageSize.base.isAligned(start), length > 0, let rounded = PageSize.base.roundUp(length),
-      start <= Self.taskSize, rounded <= Self.taskSize - start
+    guard length > 0,
+      let gone = try? AddressSpace.pages(start, length, below: Self.taskSize)
     else { return [.error(.invalidArgument)] }
     let result = change(.unmap, start, length, process: process)
     if case .success = result {
-      processes[process].release(start..<(start + rounded))
-      unmapFiles(start..<(start + rounded), process: process)
+      processes[process].release(gone)
+      unmapFiles(gone, process: process)
       if part == nil { processes[process].maps.remove(name) }
     }
     return outcome(result)
@@ -97,11 +97,14 @@ extension Simulator {
   mutating func protect(
     _ start: UInt64, _ length: UInt64, process: Int
   ) -> Result<Void, Errno> {
-    guard PageSize.base.isAligned(start), let rounded = PageSize.base.roundUp(length),
-      rounded <= UInt64.max - start
-    else { return .failure(.invalidArgument) }
+    let range: Range<UInt64>
+    do throws(Errno) {
+      range = try AddressSpace.pages(start, length, overflow: .noMemory)
+    } catch {
+      return .failure(error)
+    }
     // What comes before a hole is changed; then the call fails.
-    let end = processes[process].firstHole(in: start..<(start + rounded)) ?? start + rounded
+    let end = processes[process].firstHole(in: range) ?? range.upperBound
     if end > start {
       let result = change(.protect(.read), start, end - start, process: process)
       if case .failure = result { return result }
@@ -110,21 +113,21 @@ extension Simulator {
           process: process, addresses: (start..<end).clamped(to: region.range), .read)
       }
     }
-    return end < start + rounded ? .failure(.noMemory) : .success(())
+    return end < range.upperBound ? .failure(.noMemory) : .success(())
   }
 
   /// msync(MS_SYNC)
   mutating func synchronize(
     _ start: UInt64, _ length: UInt64, process: Int
   ) -> Result<Void, Errno> {
-    // msync(2): EINVAL if the start is not aligned, ENOMEM if the end is before it.
-    guard PageSize.base.isAligned(start) else { return .failure(.invalidArgument) }
-    guard let rounded = PageSize.base.roundUp(length), rounded <= UInt64.max - start else {
-      return .failure(.noMemory)
+    let range: Range<UInt64>
+    do throws(Errno) {
+      range = try AddressSpace.pages(start, length, overflow: .noMemory)
+    } catch {
+      return .failure(error)
     }
     let result = change(.sync(flags: 4), start, length, process: process)
     if case .failure = result { return result }
-    let range = start..<(start + rounded)
     let files = synchronizeFiles(range, process: process)
     if case .failure = files { return files }
     return processes[process].isMapped(range) ? .success(()) : .failure(.noMemory)

@@ -50,19 +50,27 @@ extension Simulator {
       return
     }
     threads[thread].pending = signal
+    waitingThreads.insert(thread)
   }
 
   /// Lets every thread take the signal that waits for it, as it does between two steps.
   mutating func deliverSignals() {
-    for thread in threads.indices { deliverSignal(to: thread, inAccess: false) }
+    for thread in waitingThreads.sorted() {
+      visits += 1
+      deliverSignal(to: thread, inAccess: false)
+    }
   }
 
   /// Lets one thread take the signal that waits for it.
   mutating func deliverSignal(to thread: Int, inAccess: Bool) {
     guard let signal = threads[thread].pending, !threads[thread].blocksBus else { return }
     let process = threads[thread].process
-    guard processes[process].isAlive, processes[process].threads.contains(thread) else { return }
+    guard processes[process].isAlive, processes[process].threads.contains(thread) else {
+      waitingThreads.remove(thread)
+      return
+    }
     threads[thread].pending = nil
+    waitingThreads.remove(thread)
     switch processes[process].onBus {
     case .ignore: break
     case .standard:

@@ -18,8 +18,12 @@ public struct Simulator {
   var adviceInProgress = false
   /// How deep `sh -c` is nested.
   var nesting = 0
+  /// Threads with a signal that they have not taken.
+  var waitingThreads: Set<Int> = []
+  /// Processes, threads and windows that were looked at: what growth is measured by.
+  var visits = 0
   /// Signals that memory failure handling has sent, those too that were dropped because one waited.
-  var sentSignals = 0
+  package var sentSignals = 0
   /// Why the machine stopped.
   var stopped: String?
 

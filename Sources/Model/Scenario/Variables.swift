@@ -1,4 +1,4 @@
-/// `${NAME}` in a line.
+/// `${NAME}` in a line. What a shell does with a name (`${NAME:-WORD}`, `${#NAME}`) is left to the shell.
 enum Variables {
   /// Puts in what `value` says; nil when the line has none to put in.
   static func expand(_ line: String, with value: (String) -> String) -> String? {
@@ -9,7 +9,9 @@ enum Variables {
     while let dollar = rest.firstIndex(of: "$") {
       result += rest[..<dollar]
       let after = rest.index(after: dollar)
-      if after < rest.endIndex, rest[after] == "{", let close = rest[after...].firstIndex(of: "}") {
+      if after < rest.endIndex, rest[after] == "{", let close = rest[after...].firstIndex(of: "}"),
+        ShellParser.isName(String(rest[rest.index(after: after)..<close]))
+      {
         result += value(String(rest[rest.index(after: after)..<close]))
         rest = rest[rest.index(after: close)...]
         found = true
