@@ -97,8 +97,12 @@ int sd_unmap_pages(int file, uint64_t offset, uint64_t length, const int ends[2]
 		uint64_t start = (uint64_t)data & ~4095ull;
 		if (start >= end)
 			return 0;
-		off_t hole = lseek(file, (off_t)start, SEEK_HOLE);
-		uint64_t stop = hole < 0 || (uint64_t)hole > end ? end : (uint64_t)hole;
+		uint64_t stop = end;
+		if (end - start > 4096) {
+			off_t hole = lseek(file, (off_t)start, SEEK_HOLE);
+			if (hole >= 0 && (uint64_t)hole < end)
+				stop = (uint64_t)hole;
+		}
 		if (stop - start > capacity)
 			stop = start + capacity;
 		int64_t done = unmap_run(file, start, stop - start, ends, space);

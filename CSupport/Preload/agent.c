@@ -16,7 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -42,8 +41,8 @@ static struct {
 	uint32_t tid; /* 0 when the thread is no more: the kernel clears and wakes it */
 	uint32_t left; /* the server has closed the connection */
 	int32_t error;
-	int32_t process, thread; /* to send it a signal */
-	int32_t bell;		 /* in the agent's table: a signalfd, or -errno */
+	int32_t bell;	       /* a userfaultfd in the agent's table, which watches `bell_page`; < 0: none */
+	uintptr_t bell_page;   /* whose first touch wakes the agent, and waits for it */
 	uint64_t token;
 	int32_t nonce; /* si_pid of the server's signals */
 	struct sd_handled_ring *handled;
@@ -82,6 +81,36 @@ static long open_userfaultfd(uint32_t *user_mode_only)
 	*user_mode_only = 1;
 	fd = SD_RAW1(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
 	return fd == -EINVAL ? -EPERM : fd;
+}
+
+/* A bell that whoever has no descriptor can ring, once.  Not a signal: the kernel wakes who waits for one, by signalfd, at
+ * every signal of the process. */
+static void hang_bell(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	long page = sd_raw_mmap(0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long bell = SD_RAW1(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+	struct uffdio_register watched = { .range = { (uintptr_t)page, 4096 }, .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	agent.bell = -1;
+	if (!sd_failed(page) && !sd_failed(bell) && !sd_failed(SD_RAW3(SYS_madvise, page, 4096, MADV_DONTFORK)) &&
+	    !sd_failed(SD_RAW3(SYS_ioctl, bell, UFFDIO_API, &api)) &&
+	    !sd_failed(SD_RAW3(SYS_ioctl, bell, UFFDIO_REGISTER, &watched))) {
+		agent.bell_page = (uintptr_t)page;
+		agent.bell = (int32_t)bell;
+		return;
+	}
+	if (!sd_failed(page))
+		sd_raw_munmap((uintptr_t)page, 4096);
+	sd_raw_close((int)bell);
+}
+
+/* Who rings goes on; so does who rings later. */
+static void take_bell_down(void)
+{
+	int bell = __atomic_exchange_n(&agent.bell, -1, __ATOMIC_ACQ_REL);
+
+	sd_raw_close(bell);
 }
 
 /* Connects and introduces the process; the descriptor of the connection. */
@@ -208,14 +237,13 @@ static void serve(const struct sd_request *server)
 	for (;;) {
 		struct pollfd ready[2] = { { .fd = server->fd, .events = POLLIN }, { .fd = agent.bell, .events = POLLIN } };
 		const long second[2] = { 1, 0 };
-		char signal[128];
 		int passed;
 
 		if (SD_RAW5(SYS_ppoll, ready, 2, second, 0, 0) == 0)
 			leave_if_alone();
 		if (ready[1].revents) {
-			SD_RAW3(SYS_read, agent.bell, signal, sizeof signal);
 			sd_porter_start();
+			take_bell_down();
 		}
 		if (!ready[0].revents)
 			continue;
@@ -270,12 +298,6 @@ static void run(void)
 	/* Whatever the starter has asked for: memory errors are nothing to us, nor to the porter, who inherits it. */
 	SD_RAW5(SYS_prctl, PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_LATE, 0, 0);
 	sd_map_poison();
-	agent.process = (int32_t)SD_RAW0(SYS_getpid);
-	agent.thread = (int32_t)SD_RAW0(SYS_gettid);
-
-	uint64_t bell = 1ull << (SIGURG - 1); /* one that is blocked and sent to this thread alone reaches nobody else */
-
-	agent.bell = (int32_t)SD_RAW4(SYS_signalfd4, -1, &bell, sizeof bell, O_CLOEXEC | O_NONBLOCK);
 
 	long userfaultfd = open_userfaultfd(&agent.user_mode_only);
 	long fd = sd_failed(userfaultfd) ? userfaultfd : introduce(userfaultfd, &agent.token);
@@ -287,11 +309,13 @@ static void run(void)
 		tell_starter(REFUSED);
 		leave();
 	}
+	hang_bell();
 	tell_starter(ATTACHED);
 	/* Our copy of the userfaultfd stays open: should the server die, threads that wait for a page go on waiting until the
 	 * windows are revoked, and do not find memory that nobody guards. */
 	serve(&(struct sd_request){ (int)fd, sd_raw });
 	__atomic_store_n(&agent.left, 1, __ATOMIC_RELEASE);
+	take_bell_down(); /* who waits for it has the porter's turn */
 	sd_porter_end();
 	sd_revoke_windows();
 	sd_raw_close((int)userfaultfd);
@@ -390,8 +414,10 @@ bool sd_server_left(void)
 
 bool sd_agent_wake(void)
 {
-	return sd_token() != 0 && agent.bell >= 0 && !sd_server_left() &&
-	       !sd_failed(SD_RAW3(SYS_tgkill, agent.process, agent.thread, SIGURG));
+	if (sd_token() == 0 || sd_server_left() || __atomic_load_n(&agent.bell, __ATOMIC_ACQUIRE) < 0)
+		return false;
+	(void)*(const volatile char *)agent.bell_page;
+	return true;
 }
 
 int32_t sd_nonce(void)
@@ -414,6 +440,7 @@ void sd_agent_after_fork(void)
 	agent.state = NONE;
 	agent.token = 0;
 	agent.left = 0;
+	agent.bell = -1;
 	agent.user_mode_only = 0;
 	agent.handled = NULL; /* not in the child: MADV_DONTFORK */
 	sd_porter_after_fork();

@@ -42,6 +42,7 @@ struct sd_window_entry {
 	uintptr_t start;
 	uintptr_t end;
 	uint64_t offset; /* what `start` shows of the device */
+	uint64_t entered; /* rises with every entry into the array, as the kernel's VMAs enter a file's tree */
 	uint32_t device;
 	uint8_t access;	    /* O_ACCMODE */
 	uint8_t protection; /* PROT_* */
@@ -143,7 +144,7 @@ long sd_attach_process(uint64_t *token);
 uint64_t sd_token(void);
 /* The server has closed the agent's connection. */
 bool sd_server_left(void);
-/* Has the agent look for what is wanted of it; false if it cannot be told. */
+/* Has the agent look for what is wanted of it, once in its life, and waits until it has; false if it cannot be told. */
 bool sd_agent_wake(void);
 /* Faults of system calls are not seen. */
 bool sd_user_mode_only(void);

@@ -47,6 +47,7 @@ static long adopt(const struct sd_window_entry *window, uint64_t token)
 		.address = window->start,
 		.length = window->end - window->start,
 		.offset = window->offset,
+		.entered = window->entered,
 		.device = window->device,
 		.access = window->access,
 		.protection = window->protection,

@@ -105,24 +105,30 @@ static enum verdict judge(siginfo_t *info)
 	return GOOD_AGAIN;
 }
 
+/* Without a system call, unless somebody watches. */
 static void note(const siginfo_t *info)
 {
 	struct sd_handled_ring *ring = sd_handled();
 	struct timespec now = { 0, 0 };
+	uint32_t thread = 0;
 
 	if (!ring)
 		return;
-	SD_RAW2(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+	if (__atomic_load_n(&ring->watched, __ATOMIC_RELAXED)) {
+		SD_RAW2(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+		thread = (uint32_t)SD_RAW0(SYS_gettid);
+	}
 
 	uint64_t turn = __atomic_fetch_add(&ring->count, 1, __ATOMIC_ACQ_REL);
 	struct sd_handled *entry = &ring->entries[turn % SD_HANDLED_ENTRIES];
 
 	entry->address = (uintptr_t)info->si_addr;
-	entry->thread = (uint32_t)SD_RAW0(SYS_gettid);
+	entry->time = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	entry->thread = thread;
 	entry->code = info->si_code;
 	entry->shift = (uint32_t)info->si_addr_lsb;
-	/* Last: with another time the entry is complete. */
-	__atomic_store_n(&entry->time, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, __ATOMIC_RELEASE);
+	/* Last: then the entry is complete. */
+	__atomic_store_n(&entry->turn, (uint32_t)turn + 1, __ATOMIC_RELEASE);
 }
 
 static void on_bus(int number, siginfo_t *info, void *context)

@@ -3,7 +3,8 @@
  * windows.c - which address ranges of this process show a device.
  *
  * A sorted array in memory of its own.  Calls about other memory pay two compares with [sd_lowest, sd_highest) and no
- * lock.  The server has the truth about rules and pages; this is what the shim must know without asking: whether a
+ * lock; who looks up one address, as the handler of SIGBUS does, goes by a sequence number and takes the lock only if the
+ * array changes meanwhile.  The server has the truth about rules and pages; this is what the shim must know without asking: whether a
  * call concerns the server at all, what a forked child inherits, what to revoke when the server goes.
  */
 #include <fcntl.h>
@@ -17,6 +18,8 @@ uintptr_t sd_lowest = UINTPTR_MAX, sd_highest;
 static struct sd_window_entry first_entries[16];
 static struct sd_window_entry *entries = first_entries;
 static size_t count, capacity = 16;
+static uint64_t entered; /* entries so far */
+static uint32_t sequence; /* odd: the array is being changed */
 static bool revoked;
 
 /* ------------------------------------------------------------------ the array, with the lock held */
@@ -27,20 +30,41 @@ static void set_bounds(void)
 	__atomic_store_n(&sd_highest, count ? entries[count - 1].end : 0, __ATOMIC_RELAXED);
 }
 
-/* Index of the first window that ends above `address`. */
-static size_t first_above(uintptr_t address)
+/* Quiet and locked; whoever looks without the lock looks again. */
+static void change_begin(struct sd_quiet *quiet)
 {
-	size_t low = 0, high = count;
+	sd_quiet_begin(quiet);
+	sd_lock(&sd_process_lock);
+	__atomic_store_n(&sequence, sequence + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static void change_end(const struct sd_quiet *quiet)
+{
+	__atomic_store_n(&sequence, sequence + 1, __ATOMIC_RELEASE);
+	sd_unlock(&sd_process_lock);
+	sd_quiet_end(quiet);
+}
+
+static size_t first_of(const struct sd_window_entry *array, size_t high, uintptr_t address)
+{
+	size_t low = 0;
 
 	while (low < high) {
 		size_t middle = (low + high) / 2;
 
-		if (entries[middle].end <= address)
+		if (array[middle].end <= address)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	return low;
+}
+
+/* Index of the first window that ends above `address`. */
+static size_t first_above(uintptr_t address)
+{
+	return first_of(entries, count, address);
 }
 
 static bool has_room(void)
@@ -54,9 +78,8 @@ static bool has_room(void)
 	if (sd_failed(place))
 		return false;
 	memcpy((void *)place, entries, bytes);
-	if (entries != first_entries)
-		sd_raw_munmap((uintptr_t)entries, (bytes + 4095) & ~4095ul);
-	entries = (struct sd_window_entry *)place;
+	/* The old ones, half as many, stay: somebody may be looking there. */
+	__atomic_store_n(&entries, (struct sd_window_entry *)place, __ATOMIC_RELEASE);
 	capacity *= 2;
 	return true;
 }
@@ -67,7 +90,9 @@ static bool insert_at(size_t index, struct sd_window_entry window)
 		return false;
 	memmove(entries + index + 1, entries + index, (count - index) * sizeof *entries);
 	entries[index] = window;
-	count++;
+	entries[index].entered = ++entered;
+	/* After the array that has room for it. */
+	__atomic_store_n(&count, count + 1, __ATOMIC_RELEASE);
 	return true;
 }
 
@@ -89,6 +114,7 @@ static void split(uintptr_t address)
 
 	right.offset += address - right.start;
 	right.start = address;
+	entries[index].entered = ++entered;
 	if (insert_at(index + 1, right))
 		entries[index].end = address;
 }
@@ -105,6 +131,7 @@ static void join(uintptr_t start, uintptr_t end)
 		    left->protection == right->protection && left->kind == right->kind && left->flags == right->flags &&
 		    left->offset + (left->end - left->start) == right->offset) {
 			entries[index].end = right->end;
+			entries[index].entered = ++entered;
 			delete_at(index + 1);
 		} else {
 			index++;
@@ -162,16 +189,34 @@ bool sd_any_window(uintptr_t start, uintptr_t end)
 	return sd_next_window(start, end, &ignored);
 }
 
+/* Without the lock; false: the array is changing. */
+static bool look(uintptr_t address, struct sd_window_entry *window, bool *found)
+{
+	uint32_t before = __atomic_load_n(&sequence, __ATOMIC_ACQUIRE);
+	size_t number = __atomic_load_n(&count, __ATOMIC_ACQUIRE);
+	const struct sd_window_entry *array = __atomic_load_n(&entries, __ATOMIC_ACQUIRE);
+	size_t index = first_of(array, number, address);
+
+	*found = index < number && array[index].start <= address;
+	if (*found)
+		*window = array[index];
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return !(before & 1) && __atomic_load_n(&sequence, __ATOMIC_RELAXED) == before;
+}
+
 bool sd_window_at(uintptr_t address, struct sd_window_entry *window)
 {
 	struct sd_quiet quiet;
+	bool found;
 
+	if (look(address, window, &found))
+		return found;
 	sd_quiet_begin(&quiet);
 	sd_lock(&sd_process_lock);
 
 	size_t index = first_above(address);
-	bool found = index < count && entries[index].start <= address;
 
+	found = index < count && entries[index].start <= address;
 	if (found)
 		*window = entries[index];
 	sd_unlock(&sd_process_lock);
@@ -184,8 +229,7 @@ long sd_add_window(const struct sd_window_entry *window)
 	struct sd_quiet quiet;
 	long result = -ENOMEM;
 
-	sd_quiet_begin(&quiet);
-	sd_lock(&sd_process_lock);
+	change_begin(&quiet);
 	if (revoked) {
 		result = sd_map_nothing(window->start, window->end - window->start, window->protection);
 	} else {
@@ -194,8 +238,7 @@ long sd_add_window(const struct sd_window_entry *window)
 			result = 0;
 		join(window->start, window->end);
 	}
-	sd_unlock(&sd_process_lock);
-	sd_quiet_end(&quiet);
+	change_end(&quiet);
 	return result;
 }
 
@@ -203,11 +246,9 @@ void sd_remove_windows(uintptr_t start, uintptr_t end)
 {
 	struct sd_quiet quiet;
 
-	sd_quiet_begin(&quiet);
-	sd_lock(&sd_process_lock);
+	change_begin(&quiet);
 	carve(start, end);
-	sd_unlock(&sd_process_lock);
-	sd_quiet_end(&quiet);
+	change_end(&quiet);
 }
 
 void sd_flag_windows(uintptr_t start, uintptr_t end, uint8_t flag, bool on)
@@ -216,15 +257,13 @@ void sd_flag_windows(uintptr_t start, uintptr_t end, uint8_t flag, bool on)
 
 	if (start >= end)
 		return;
-	sd_quiet_begin(&quiet);
-	sd_lock(&sd_process_lock);
+	change_begin(&quiet);
 	split(start);
 	split(end);
 	for (size_t index = first_above(start); index < count && entries[index].start < end; index++)
 		entries[index].flags = (uint8_t)(on ? entries[index].flags | flag : entries[index].flags & ~flag);
 	join(start, end);
-	sd_unlock(&sd_process_lock);
-	sd_quiet_end(&quiet);
+	change_end(&quiet);
 }
 
 void sd_protect_windows(uintptr_t start, uintptr_t end, int protection)
@@ -233,15 +272,13 @@ void sd_protect_windows(uintptr_t start, uintptr_t end, int protection)
 
 	if (start >= end)
 		return;
-	sd_quiet_begin(&quiet);
-	sd_lock(&sd_process_lock);
+	change_begin(&quiet);
 	split(start);
 	split(end);
 	for (size_t index = first_above(start); index < count && entries[index].start < end; index++)
 		entries[index].protection = (uint8_t)(protection & 7);
 	join(start, end);
-	sd_unlock(&sd_process_lock);
-	sd_quiet_end(&quiet);
+	change_end(&quiet);
 }
 
 void sd_move_windows(uintptr_t start, size_t old_length, uintptr_t target, size_t new_length)
@@ -249,8 +286,7 @@ void sd_move_windows(uintptr_t start, size_t old_length, uintptr_t target, size_
 	struct sd_quiet quiet;
 	size_t kept = old_length < new_length ? old_length : new_length;
 
-	sd_quiet_begin(&quiet);
-	sd_lock(&sd_process_lock);
+	change_begin(&quiet);
 	carve(start + kept, start + old_length);
 	split(start);
 	split(start + kept);
@@ -284,8 +320,7 @@ void sd_move_windows(uintptr_t start, size_t old_length, uintptr_t target, size_
 			sd_map_nothing(entries[index].start, entries[index].end - entries[index].start, entries[index].protection);
 		carve(target, target + new_length);
 	}
-	sd_unlock(&sd_process_lock);
-	sd_quiet_end(&quiet);
+	change_end(&quiet);
 }
 
 /* ------------------------------------------------------------------ the end */
@@ -311,7 +346,9 @@ void sd_revoke_windows(void)
 	size_t left;
 
 	do {
-		sd_lock(&sd_process_lock);
+		struct sd_quiet quiet;
+
+		change_begin(&quiet);
 		revoked = true;
 		left = 0;
 		for (size_t index = 0; index < count; index++) {
@@ -326,7 +363,7 @@ void sd_revoke_windows(void)
 		}
 		count = left;
 		set_bounds();
-		sd_unlock(&sd_process_lock);
+		change_end(&quiet);
 		if (left)
 			sd_raw_sleep(200000);
 	} while (left);

@@ -30,7 +30,7 @@ final class ErrorTally: Sendable {
       case .signalled: state.met += 1
       case .signalFailed: state.met -= 1
       case .ended(_, let status, let handled):
-        state.handled += handled.count
+        state.handled += handled
         if let status, status & 0x7f == 7 { state.died += 1 }
       case .ruleFailed(_, _, let error):
         let reason = Errno(rawValue: error)

@@ -48,6 +48,9 @@ struct MachineOptions: ParsableArguments {
   @Option(help: "Insert up to this many pages around a faulting one.")
   var faultAround = 0
 
+  @Flag(help: "Do without UFFDIO_POISON, as on Linux before 6.6.")
+  var withoutMarkers = false
+
   @Option(help: "Run fault threads, and the program of run, on this CPU.")
   var cpu: Int?
 
@@ -105,7 +108,8 @@ struct MachineOptions: ParsableArguments {
   /// Nothing was asked for but, perhaps, the CPU that the program runs on.
   var isDefault: Bool {
     size == nil && align == nil && medium == "memfd" && device.isEmpty && !populate
-      && faultAround == 0 && kernel == nil && sysctl.isEmpty && fs.isEmpty && !format
+      && faultAround == 0 && !withoutMarkers && kernel == nil && sysctl.isEmpty && fs.isEmpty
+      && !format
   }
 
   var specifications: [DeviceSpecification] {
@@ -127,7 +131,8 @@ struct MachineOptions: ParsableArguments {
   func serverOptions(socket: String? = nil) throws -> Server.Options {
     Server.Options(
       devices: try specifications, socket: socket,
-      insertion: InsertionOptions(populates: populate, around: faultAround), cpu: cpu,
+      insertion: InsertionOptions(
+        populates: populate, around: faultAround, usesMarkers: !withoutMarkers), cpu: cpu,
       failures: try failures, mounts: fs, formats: format)
   }
 }

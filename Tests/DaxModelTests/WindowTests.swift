@@ -45,6 +45,23 @@ import Testing
     #expect(space.places(ofFolio: 0, device: 1).isEmpty)
   }
 
+  /// Catches a child whose mappings are told in the order in which it says that it has them; a number that leaves none for its own.
+  @Test func `of a child are in the order of its parent's, and before its own`() throws {
+    var space = AddressSpace()
+    let places = [start, start + 2 * page, start + 4 * page]
+    for (place, entered) in zip(places, [7, .max, nil] as [UInt64?]) {
+      try space.add(
+        range: place..<place + page, device: 0, geometry: base16, offset: 0, protection: .read,
+        access: .readOnly, entered: entered)
+    }
+    try space.add(
+      range: start + 6 * page..<start + 7 * page, device: 0, geometry: base16, offset: 0,
+      protection: .read, access: .readOnly, entered: 3)
+    for window in space.windows { _ = space.fault(at: window.range.lowerBound) }
+    #expect(
+      space.places(ofFolio: 0, device: 0).map(\.address) == [start + 6 * page] + places)
+  }
+
   /// Catches a window laid over another one, whose counts would be lost.
   @Test func `never overlap`() throws {
     var space = try AddressSpace(base16, length: 3 * page)

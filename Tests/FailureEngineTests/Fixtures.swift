@@ -17,17 +17,33 @@ let seesSystemCalls: Bool = {
   return (try? one.handshake(Workload.features)).map { $0.contains(.poison) } ?? false
 }()
 
-/// An agent that nothing may be asked of: these media need none, but for windows of a device that is gone.
-final class IdleAgent: Agent {
+/// An agent in this process.
+final class OwnAgent: Agent {
   let withdrawals = Atomic(0)
+  let insertions = Atomic(0)
+  private let medium: any Medium
+  private let isLenient: Bool
+
+  /// - Parameter isLenient: It maps zeroes where a real one maps what is SIGBUS.
+  init(_ medium: any Medium, isLenient: Bool) {
+    self.medium = medium
+    self.isLenient = isLenient
+  }
 
   func insert(
     device: Int, address: UInt64, length: UInt64, offset: UInt64, protection: Protection
-  ) throws(Errno) { throw .notSupported }
+  ) throws(Errno) {
+    insertions.add(1, ordering: .relaxed)
+    try medium.withDescriptor { file throws(Errno) in
+      try Mapping.put(file, offset: offset, at: address, length: length)
+    }
+  }
 
   func withdraw(address: UInt64, length: UInt64, protection: Protection) throws(Errno) {
     withdrawals.add(1, ordering: .relaxed)
-    try Mapping.putZeroes(at: address, length: length)
+    if isLenient { return try Mapping.putZeroes(at: address, length: length) }
+    let nothing = try OwnedDescriptor.memfd(name: "nothing", size: 0)
+    try Mapping.put(nothing, offset: 0, at: address, length: length)
   }
 }
 
@@ -37,7 +53,8 @@ final class Machine {
 
   let device: DaxDevice
   let failures: MemoryFailures
-  let agent = IdleAgent()
+  let agent: OwnAgent
+  private let insertion: InsertionOptions
   private let present: Present
   private var faults: [WorkerThread] = []
   let events = Events()
@@ -51,10 +68,14 @@ final class Machine {
     let all = Mutex<[FailureEvent]>([])
   }
 
+  /// - Parameter hasMarkers: The kernel has UFFDIO_POISON.
   init(
-    pages: UInt64 = 64, alignment: PageSize = .base, options: FailureOptions = FailureOptions()
+    pages: UInt64 = 64, alignment: PageSize = .base, options: FailureOptions = FailureOptions(),
+    hasMarkers: Bool = true
   ) throws {
     let medium = try MemoryMedium(name: "softdax-test", size: pages * Self.page)
+    agent = OwnAgent(medium, isLenient: hasMarkers)
+    insertion = InsertionOptions(usesMarkers: hasMarkers)
     device = try DaxDevice(name: "dax0.0", medium: medium, alignment: alignment)
     let present = Present()
     self.present = present
@@ -70,7 +91,7 @@ final class Machine {
   func attach() throws {
     let workload = try Workload(
       process: ThisProcess.identifier, command: "test", devices: [device],
-      userfaultfd: try Userfaultfd(), agent: agent, options: InsertionOptions(),
+      userfaultfd: try Userfaultfd(), agent: agent, options: insertion,
       poisonHandler: failures)
     present.workloads.withLock { $0.append(workload) }
     faults.append(try WorkerThread(name: "softdax-fault") { _ = workload.serveFaults() })

@@ -193,7 +193,8 @@ struct `Inserting pages` {
   func `a page that cannot be had is withdrawn by the agent where the kernel has no UFFDIO_POISON`()
     throws
   {
-    let own = try OwnWorkload(pages: 4, withoutPoison: true, medium: try FullMedium(pages: 4))
+    let own = try OwnWorkload(
+      pages: 4, options: InsertionOptions(usesMarkers: false), medium: try FullMedium(pages: 4))
     let mapping = try own.map(pages: 4)
     #expect(mapping.read(2 * page) == 0)
     #expect(own.agent.withdrawals.load(ordering: .relaxed) == 1)

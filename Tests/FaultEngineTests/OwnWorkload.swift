@@ -34,11 +34,10 @@ final class OwnWorkload {
   /// - Parameters:
   ///   - pages: Of 4 KiB, of the device.
   ///   - remapped: Pages are mapped by the agent instead of the kernel's UFFDIO_CONTINUE.
-  ///   - withoutPoison: As on a kernel that lacks UFFDIO_POISON.
   ///   - medium: Instead of memory.
   init(
     pages: UInt64 = 64, alignment: PageSize = .base, remapped: Bool = false,
-    options: InsertionOptions = InsertionOptions(), withoutPoison: Bool = false,
+    options: InsertionOptions = InsertionOptions(),
     medium given: (any Medium)? = nil
   ) throws {
     let memory = try MemoryMedium(name: "softdax-test", size: pages * Self.page)
@@ -48,7 +47,7 @@ final class OwnWorkload {
     guard let userfaultfd = openUserfaultfd() else { throw Errno.notPermitted }
     let workload = try Workload(
       process: ThisProcess.identifier, command: "test", devices: [device],
-      userfaultfd: userfaultfd, agent: agent, options: options, withoutPoison: withoutPoison)
+      userfaultfd: userfaultfd, agent: agent, options: options)
     self.workload = workload
     faults = try WorkerThread(name: "softdax-fault") { _ = workload.serveFaults() }
   }

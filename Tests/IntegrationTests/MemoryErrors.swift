@@ -30,6 +30,13 @@ import Testing
     try Self.run("moves", alignment)
   }
 
+  /// Catches a host without UFFDIO_POISON on which an error is no error, is told with another code, or stays when it is cleared.
+  @Test(arguments: ["touch", "die", "early", "threads", "flags", "others", "system-calls"])
+  func `without markers the agent takes the page away`(name: String) throws {
+    try Self.run(name, "4k", ["--without-markers"])
+    try Self.run(name, "2m", ["--without-markers"])
+  }
+
   /// Catches an error that a program can avoid by blocking or ignoring SIGBUS.
   @Test(arguments: ["4k", "2m"])
   func `a touch kills who has no handler, blocks or ignores`(alignment: String) throws {
@@ -46,6 +53,14 @@ import Testing
   @Test(arguments: ["4k", "2m"])
   func `the first thread that wants to be told is told`(alignment: String) throws {
     try Self.run("threads", alignment)
+  }
+
+  /// Catches mappings of a page that are told in the order of their addresses, or in another one in a forked child.
+  @Test(arguments: ["4k", "2m"])
+  func `mappings are told of in the order in which they were made, in a child too`(
+    alignment: String
+  ) throws {
+    try Self.run("order", alignment)
   }
 
   /// Catches a handler that is not called as the kernel calls it, or that a program can tell from its own.

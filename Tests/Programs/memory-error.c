@@ -276,6 +276,51 @@ static void threads(void)
 	CHECK(handled == 2 && seen_by == getpid(), "the parent was not told");
 }
 
+/* Who has a page twice is told of both, in the order in which it was mapped; the second signal finds the first one waiting.  A child has its
+ * parent's order, whatever the addresses. */
+static void order(void)
+{
+	int file = open_device(device, O_RDWR);
+	size_t length = 8 * alignment;
+	uintptr_t space = (uintptr_t)mmap(NULL, 3 * length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *low = (char *)((space + alignment - 1) / alignment * alignment), *high = low + length;
+	volatile unsigned char *first = mmap(high, length, BOTH, MAP_SHARED | MAP_FIXED, file, 0);
+	volatile unsigned char *second = mmap(low, length, BOTH, MAP_SHARED | MAP_FIXED, file, 0);
+	sigset_t bus, waiting;
+	int ready[2], go[2];
+	char byte;
+
+	CHECK(first == (void *)high && second == (void *)low, "mmap: %s", strerror(errno));
+	handle(0);
+	DONE(prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
+	sigemptyset(&bus);
+	sigaddset(&bus, SIGBUS);
+	DONE(sigprocmask(SIG_BLOCK, &bus, NULL));
+	DONE(pipe(ready));
+	DONE(pipe(go));
+
+	pid_t child = DONE(fork());
+
+	read_byte(first + BAD);
+	read_byte(second + BAD);
+	if (child == 0) {
+		DONE(write(ready[1], "r", 1));
+		DONE(read(go[0], &byte, 1));
+	} else {
+		DONE(read(ready[0], &byte, 1));
+		inject("machine-check --data-stays", BAD, 8);
+		DONE(write(go[1], "g", 1));
+	}
+	DONE(sigpending(&waiting));
+	CHECK(sigismember(&waiting, SIGBUS), "%s was not told", child ? "the parent" : "the child");
+	DONE(sigprocmask(SIG_UNBLOCK, &bus, NULL));
+	CHECK(handled == 1, "%d signals", handled);
+	EXPECT(BUS_MCEERR_AO, first + FOLIO);
+	if (child == 0)
+		_exit(0);
+	reap(child, "a child with two mappings");
+}
+
 static void stacks_and_flags(void)
 {
 	volatile unsigned char *place = window();
@@ -485,6 +530,7 @@ int main(int count, char **words)
 		void (*run)(void);
 	} cases[] = {
 		{ "touch", touch_and_clear }, { "die", ways_to_die },	{ "early", early_and_blocked }, { "threads", threads },
+		{ "order", order },
 		{ "flags", stacks_and_flags }, { "others", others },	{ "system-calls", system_calls }, { "moves", moves },
 		{ "advice", advice },
 	};

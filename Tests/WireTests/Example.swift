@@ -20,8 +20,8 @@ enum Example {
     let mapped = sd_mapped(
       header: Codec.header(SD_MAPPED), error: -12, reserved: 0, address: 2, length: 3)
     let adopt = sd_adopt(
-      header: Codec.header(SD_ADOPT), token: 1, address: 2, length: 3, offset: 4, device: 5,
-      access: 6, protection: 7, reserved: 0)
+      header: Codec.header(SD_ADOPT), token: 1, address: 2, length: 3, offset: 4, entered: 8,
+      device: 5, access: 6, protection: 7, reserved: 0)
     let change = sd_change(
       header: Codec.header(SD_CHANGE), token: 1, address: 2, length: 3, argument: 4, target: 5,
       scratch: 6, operation: SD_MOVE.rawValue, flags: 8)
@@ -73,7 +73,7 @@ enum Example {
       ),
       (
         Codec.bytes(of: adopt),
-        "\(Request.adopt(Request.Adopt(token: 1, address: 2, length: 3, offset: 4, device: 5, access: 6, protection: 7)))"
+        "\(Request.adopt(Request.Adopt(token: 1, address: 2, length: 3, offset: 4, entered: 8, device: 5, access: 6, protection: 7)))"
       ),
       (
         Codec.bytes(of: change),

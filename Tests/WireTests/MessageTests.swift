@@ -21,7 +21,7 @@ internal import Testing
     #expect(size(sd_map.self) == [56, 56])
     #expect(size(sd_map_plan.self) == [40, 40])
     #expect(size(sd_mapped.self) == [32, 32])
-    #expect(size(sd_adopt.self) == [56, 56])
+    #expect(size(sd_adopt.self) == [64, 64])
     #expect(size(sd_change.self) == [64, 64])
     #expect(size(sd_change_plan.self) == [48, 48])
     #expect(size(sd_changed.self) == [32, 32])
@@ -99,22 +99,28 @@ internal import Testing
     for (kind, number) in figures { #expect(kind.wire == number.rawValue) }
   }
 
-  /// Catches a ring that is read past its end, in the wrong order, or not at all.
-  @Test func `the latest handled signals are read oldest first, whatever the bytes`() {
+  /// Catches a ring that is read past its end, an entry that is half written, or one that stands in another's place.
+  @Test func `the latest handled signals are read by their numbers, whatever the bytes`() {
     var ring = [UInt8](repeating: 0, count: HandledRing.bytes)
-    #expect(HandledRing.entries(ring).isEmpty)
-    #expect(HandledRing.entries([]).isEmpty)
+    #expect(HandledRing.count(ring) == 0)
+    #expect(HandledRing.count([]) == 0)
+    #expect(HandledRing.entry(0, in: ring) == nil)
+    #expect(HandledRing.entry(0, in: []) == nil)
     func note(_ turn: Int) {
       let entry = sd_handled(
-        address: UInt64(turn), time: 1, thread: 2, code: 4, shift: 21, reserved: 0)
+        address: UInt64(turn), time: 1, thread: 2, code: 4, shift: 21, turn: UInt32(turn + 1))
       ring.replaceSubrange(
         (32 + turn % 127 * 32)..<(64 + turn % 127 * 32), with: Codec.bytes(of: entry))
       ring.replaceSubrange(0..<8, with: Codec.bytes(of: UInt64(turn + 1)))
     }
     for turn in 0..<130 { note(turn) }
-    #expect(HandledRing.entries(ring).map(\.address) == (3..<130).map(UInt64.init))
+    #expect(HandledRing.count(ring) == 130)
+    #expect((0..<3).allSatisfy { HandledRing.entry($0, in: ring) == nil })
+    #expect((3..<130).allSatisfy { HandledRing.entry($0, in: ring)?.address == $0 })
+    #expect(HandledRing.entry(130, in: ring) == nil)
     ring.replaceSubrange(0..<8, with: Codec.bytes(of: UInt64.max))
-    #expect(HandledRing.entries(ring).count == 127)
+    #expect(HandledRing.count(ring) == Int(UInt32.max))
+    #expect(HandledRing.entry(.max, in: ring) == nil)
   }
 
   // MARK: Server to shim

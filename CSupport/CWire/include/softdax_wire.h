@@ -214,6 +214,7 @@ struct sd_adopt { /* a child after fork(): this range is mapped already, with th
 	uint64_t address;
 	uint64_t length;
 	uint64_t offset;
+	uint64_t entered; /* rises with the windows' age in the parent: those of one offset keep their order */
 	uint32_t device;
 	uint32_t access;
 	uint32_t protection;
@@ -315,16 +316,17 @@ struct sd_poison_header {
 
 struct sd_handled { /* a handler of the program was called with a SIGBUS that says a memory error */
 	uint64_t address;
-	uint64_t time; /* CLOCK_MONOTONIC, ns; written last */
-	uint32_t thread;
+	uint64_t time; /* CLOCK_MONOTONIC, ns; 0 if nobody watched then */
+	uint32_t thread; /* likewise */
 	int32_t code;
 	uint32_t shift; /* si_addr_lsb */
-	uint32_t reserved;
+	uint32_t turn;	/* which of all it is, counted from 1, its low 32 bits; written last */
 };
 #define SD_HANDLED_ENTRIES 127u
 struct sd_handled_ring {
 	uint64_t count; /* ever; the latest is entry (count - 1) % SD_HANDLED_ENTRIES */
-	uint64_t reserved[3];
+	uint64_t watched; /* by the server: somebody wants time and thread */
+	uint64_t reserved[2];
 	struct sd_handled entries[SD_HANDLED_ENTRIES];
 };
 
@@ -692,7 +694,7 @@ SD_ASSERT_SIZE(sd_insert, 48);
 SD_ASSERT_SIZE(sd_map, 56);
 SD_ASSERT_SIZE(sd_map_plan, 40);
 SD_ASSERT_SIZE(sd_mapped, 32);
-SD_ASSERT_SIZE(sd_adopt, 56);
+SD_ASSERT_SIZE(sd_adopt, 64);
 SD_ASSERT_SIZE(sd_change, 64);
 SD_ASSERT_SIZE(sd_change_plan, 48);
 SD_ASSERT_SIZE(sd_changed, 32);

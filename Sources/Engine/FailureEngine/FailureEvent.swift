@@ -23,25 +23,6 @@ public enum FailureEvent: Sendable {
   /// A page failed and `vm.memory_failure_recovery` is 0: every workload is killed.
   case panicked(device: Int, folio: Int)
   /// An address space with windows is gone. `status`: as wait(2) says it, where the kernel tells (6.15) and it was the process's end;
-  /// `handled`: the memory errors that its handlers have been called with, the latest 127, oldest first.
-  case ended(process: Int32, status: Int32?, handled: [HandledError])
-}
-
-/// A memory error that a handler of a workload was called with.
-public struct HandledError: Sendable, Equatable {
-  public let thread: Int32
-  /// BUS_MCEERR_AR or BUS_MCEERR_AO.
-  public let code: Int32
-  public let address: UInt64
-  public let shift: UInt32
-  /// CLOCK_MONOTONIC, ns.
-  public let time: UInt64
-
-  public init(thread: Int32, code: Int32, address: UInt64, shift: UInt32, time: UInt64) {
-    self.thread = thread
-    self.code = code
-    self.address = address
-    self.shift = shift
-    self.time = time
-  }
+  /// `handled`: how many memory errors its handlers have been called with.
+  case ended(process: Int32, status: Int32?, handled: Int)
 }

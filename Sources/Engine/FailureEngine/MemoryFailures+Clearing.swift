@@ -109,6 +109,11 @@ extension MemoryFailures {
       var isBusy = false
       var error: Errno?
       var taken = 0
+      for workload in ordered() where !workload.canArm {
+        do throws(Errno) {
+          try workload.restore(device: device, bytes)
+        } catch .resourceTemporarilyUnavailable { isBusy = true }
+      }
       Workload.holding(ordered()[...]) { workload, space in
         guard !space.ended else { return }
         for address in space.space.addresses(of: bytes, device: device) {

@@ -11,29 +11,27 @@ extension MemoryFailures {
   /// touch is SIGBUS, in a system call EFAULT.
   ///
   /// - Returns: `false` if the kernel asks to try again later.
-  func consume(_ touch: PoisonTouch) -> Bool {
-    state.withLock { state in
-      guard let (device, page) = place(of: touch) else {
-        touch.workload.wake(page: touch.address)
-        return true
-      }
-      let dax = devices[device]
-      guard dax.poison.contains(page: page) else {
-        // Cleared meanwhile: it faults again, as anyone does.
-        touch.workload.wake(page: touch.address)
-        return true
-      }
-      let folio = page >> dax.geometry.alignment.order
-      let origin = FailureOrigin.consumed(
-        process: Int(touch.workload.process), thread: Int(touch.thread))
-      do throws(Errno) {
-        guard try fail(&state, device, folio, origin, touch: touch) != nil else { return true }
-      } catch {
-        // The page could not be put back: what is lost is lost, the touch fails all the same.
-      }
-      learn(&state, device, page)
-      return arm(&state, device, page, touch)
+  func consume(_ state: inout State, _ touch: PoisonTouch) -> Bool {
+    guard let (device, page) = place(of: touch) else {
+      touch.workload.wake(page: touch.address)
+      return true
     }
+    let dax = devices[device]
+    guard dax.poison.contains(page: page) else {
+      // Cleared meanwhile: it faults again, as anyone does.
+      touch.workload.wake(page: touch.address)
+      return true
+    }
+    let folio = page >> dax.geometry.alignment.order
+    let origin = FailureOrigin.consumed(
+      process: Int(touch.workload.process), thread: Int(touch.thread))
+    do throws(Errno) {
+      guard try fail(&state, device, folio, origin, touch: touch) != nil else { return true }
+    } catch {
+      // The page could not be put back: what is lost is lost, the touch fails all the same.
+    }
+    learn(&state, device, page)
+    return arm(&state, device, page, touch)
   }
 
   /// The error was met: the page's bad sectors are known.
@@ -47,58 +45,45 @@ extension MemoryFailures {
     if state.media[device].known != before { tell(state, .badBlocksChanged(device: device)) }
   }
 
-  /// Puts the marker where the thread waits, and lets it go on into it.
+  /// Puts markers wherever the page is shown, and lets the thread that waits go on into its own: the handler has run and the page is in
+  /// no page table, so that nobody is left who is to be told of a later touch but who touches. Of a larger folio other pages may come
+  /// back: there each touch asks.
+  ///
+  /// - Returns: `false` if the kernel asks to try again later.
   private func arm(
     _ state: inout State, _ device: Int, _ page: Int, _ touch: PoisonTouch
   ) -> Bool {
     let granule = Unmapper.granule(devices[device])
-    var again = false
-    armOthers(&state, device, page, touch)
-    Workload.holding([touch.workload]) { workload, space in
-      guard !space.ended, !space.space.isChanging(touch.address..<touch.address + 1),
-        let now = Workload.page(at: touch.address, in: space.space), now == (device, page)
-      else {
-        workload.wake(page: touch.address)
-        return
-      }
-      do throws(Errno) {
-        try workload.answerPoison(page: touch.address & ~(granule - 1), bytes: granule)
-        state.media[device].marked.insert(UInt64(page) << 12 / granule)
-      } catch {
-        again = true
-      }
-    } act: {
-    } last: { _, _ in
-    }
-    return !again
-  }
-
-  /// Puts markers wherever else the page is shown: its handler has run and it is in no page table, so that nobody is left who is to be
-  /// told of a later touch but who touches. Of a larger folio other pages may come back: there each touch asks.
-  private func armOthers(
-    _ state: inout State, _ device: Int, _ page: Int, _ touch: PoisonTouch
-  ) {
-    let granule = Unmapper.granule(devices[device])
-    guard devices[device].geometry.alignment.bytes == granule else { return }
     let bytes = UInt64(page) << 12..<UInt64(page + 1) << 12
-    for workload in workloads() {
+    let place = touch.address & ~(granule - 1)
+    let isWhole = devices[device].geometry.alignment.bytes == granule
+    var isDone = true
+    // Whatever comes in between: it is looked for when the page is cleared.
+    state.media[device].marked.insert(UInt64(page) << 12 / granule)
+    for workload in isWhole ? workloads() : [touch.workload] {
       Workload.holding([workload]) { workload, space in
         guard !space.ended else { return }
-        for address in space.space.addresses(of: bytes, device: device)
-        where (address != touch.address || workload !== touch.workload)
-          && !space.space.isChanging(address..<address + 1)
-        {
-          do throws(Errno) {
-            try workload.answerPoison(page: address, bytes: granule)
-            state.media[device].marked.insert(UInt64(page) << 12 / granule)
-          } catch {
+        if isWhole && workload.canArm {
+          for address in space.space.addresses(of: bytes, device: device)
+          where (address != place || workload !== touch.workload)
+            && !space.space.isChanging(address..<address + 1)
+          {
             // Inside an mremap: a touch there asks.
+            try? workload.answerPoison(&space, page: address, bytes: granule)
           }
         }
+        guard workload === touch.workload else { return }
+        guard !space.space.isChanging(touch.address..<touch.address + 1),
+          let now = Workload.page(at: touch.address, in: space.space), now == (device, page)
+        else { return workload.wake(page: touch.address) }
+        do throws(Errno) {
+          try workload.answerPoison(&space, page: place, bytes: granule)
+        } catch { isDone = false }
       } act: {
       } last: { _, _ in
       }
     }
+    return isDone
   }
 
   func place(of touch: PoisonTouch) -> (device: Int, page: Int)? {

@@ -75,7 +75,6 @@ extension MemoryFailures {
     let pages = bytes.lowerBound >> 12..<(bytes.upperBound + 4095) >> 12
     let order = UInt64(devices[device].geometry.alignment.order)
     try unmapper.check(devices[device])
-    guard !mediumIsBad || canArm else { throw .notSupported }
     tell(
       state,
       .injected(
@@ -108,7 +107,6 @@ extension MemoryFailures {
     _ state: inout State, _ device: Int, _ bytes: Range<UInt64>, isKnown: Bool
   ) throws(Errno) {
     try unmapper.check(devices[device])
-    guard canArm else { throw .notSupported }
     try poison(&state, device, bytes)
     if isKnown { state.media[device].known.add(bytes: bytes) }
     tell(
@@ -135,14 +133,12 @@ extension MemoryFailures {
     }
   }
 
-  /// Whether the device's medium, and this host, can have errors that touches meet.
+  /// Whether the device's medium can have errors that touches meet.
   public func canHaveErrors(device: Int) -> Bool {
-    devices.indices.contains(device) && (try? unmapper.check(devices[device])) != nil && canArm
+    devices.indices.contains(device) && (try? unmapper.check(devices[device])) != nil
   }
 
   // MARK: Private
-
-  var canArm: Bool { workloads().allSatisfy(\.canArm) }
 
   /// - Throws: `.invalidArgument` for no sector, `.outOfRange` for one that the device does not have.
   func bytes(of sectors: Range<UInt64>, on device: Int) throws(Errno) -> Range<UInt64> {

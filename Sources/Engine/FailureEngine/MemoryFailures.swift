@@ -10,8 +10,8 @@ public import SystemPackage
 /// Errors of the machine's media, and the handler for pages that fail: one for a server.
 ///
 /// Every decision is made under one lock, as under the kernel's `mf_mutex`, by the model's rules (`GenericFailure`, `KillPlan`); page-table
-/// entries go from all workloads in one step. Any thread may ask for anything, but a fault thread only ``consumed(_:)``: it waits for the
-/// file system and for all workloads' locks, never for a workload.
+/// entries go from all workloads in one step. Any thread may ask for anything; who does waits for the file system and for all workloads'
+/// locks, never for a workload.
 public final class MemoryFailures: PoisonHandler, Sendable {
   /// What is known of one device's medium.
   struct Media {
@@ -92,7 +92,12 @@ public final class MemoryFailures: PoisonHandler, Sendable {
 
   // MARK: Touches
 
-  public func consumed(_ touch: PoisonTouch) { add(.consumed(touch)) }
+  /// By the fault thread itself, unless somebody is deciding now or the kernel wants its events read first: the way to another thread
+  /// and back costs more than all the rest.
+  public func consumed(_ touch: PoisonTouch) {
+    let isDone = state.withLockIfAvailable { consume(&$0, touch) } ?? false
+    if !isDone { add(.consumed(touch)) }
+  }
 
   public func reached(_ touch: PoisonTouch) { add(.reached(touch)) }
 
@@ -118,7 +123,8 @@ public final class MemoryFailures: PoisonHandler, Sendable {
       var again: [Work] = []
       for work in touches {
         switch work {
-        case .consumed(let touch): if !consume(touch) { again.append(work) }
+        case .consumed(let touch):
+          if !state.withLock({ consume(&$0, touch) }) { again.append(work) }
         case .reached(let touch): carryOutRules(at: touch)
         }
       }

@@ -61,17 +61,17 @@ public final class PoisonedPages: Sendable {
   }
 }
 
-/// Who is told of touches that need more than a page. Must not block, nor wait for a lock that is held while a workload's is taken:
-/// fault threads call it, some with their workload's lock.
+/// Who is told of touches that need more than a page: by fault threads, which wait meanwhile.
 public protocol PoisonHandler: AnyObject, Sendable {
-  /// The medium cannot give the page. The thread waits until ``Workload/answerPoison`` or ``Workload/wake`` for its page.
+  /// The medium cannot give the page. The thread waits until ``Workload/answerPoison`` or ``Workload/wake`` for its page. No workload's
+  /// lock is held; must not wait for a workload.
   func consumed(_ touch: PoisonTouch)
 
   /// The fault has the number of ``DaxDevice/setAlarm(_:)``, or comes behind one that has it: not counted, not answered; the thread
-  /// waits until ``Workload/wake``, and faults again.
+  /// waits until ``Workload/wake``, and faults again. The workload's lock is held: must not wait for a lock that is held while one is taken.
   func reached(_ touch: PoisonTouch)
 
-  /// What happens to page-table entries, while the device has poison or is under care.
+  /// What happens to page-table entries, while the device has poison or is under care. As ``reached(_:)``.
   func saw(_ event: PageEvent)
 }
 

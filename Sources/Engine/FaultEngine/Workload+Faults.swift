@@ -69,19 +69,21 @@ extension Workload {
       switch step(address, isMissing: isMissing, by: thread, since: read) {
       case .done: return true
       case .again: return false
+      case .poisoned: return consume(address, by: thread)
       case .agent:
         usesAgent.store(true, ordering: .sequentiallyConsistent)
         return answer(address, isMissing: isMissing, by: thread, since: read)
       }
     }
-    return agentTurn.withLock { _ in
-      switch step(address, isMissing: isMissing, by: thread, since: read) {
-      case .done: return true
-      case .again: return false
-      case .agent(let work):
-        perform(work, since: read)
-        return true
-      }
+    let taken = agentTurn.withLock { _ in
+      let next = step(address, isMissing: isMissing, by: thread, since: read)
+      if case .agent(let work) = next { perform(work, since: read) }
+      return next
+    }
+    switch taken {
+    case .done, .agent: return true
+    case .again: return false
+    case .poisoned: return consume(address, by: thread)
     }
   }
 
@@ -89,6 +91,8 @@ extension Workload {
   enum Step {
     case done
     case again
+    /// The medium cannot give the page: the handler's, once no lock is held.
+    case poisoned
     case agent(AgentWork)
   }
 
@@ -284,6 +288,7 @@ extension Workload {
   /// Has the agent map what is SIGBUS when it is touched; `agentTurn` is held.
   private func withdraw(_ address: UInt64, _ length: UInt64, _ protection: Protection) {
     try? agent.withdraw(address: address, length: length, protection: protection)
+    state.withLock { _ = $0.condemned.remove(address) }
     try? userfaultfd.wake(address: address, length: length)
   }
 }

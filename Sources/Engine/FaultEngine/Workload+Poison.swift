@@ -44,10 +44,18 @@ extension Workload {
     poisonHandler?.saw(
       .fault(
         process: process, thread: thread, device: index, offset: page, address: touch.address))
+    if isPoisoned, state.condemned.contains(touch.address) {
+      if folios != nil { state.space.retract(device: index, address: start, length: length) }
+      return .agent(
+        AgentWork(
+          decision: .beyondDevice(
+            device: index, address: touch.address, length: PageSize.base.bytes,
+            protection: window.protection),
+          counted: read))
+    }
     if isPoisoned {
       if folios != nil { state.space.retract(device: index, address: start, length: length) }
-      poisonHandler?.consumed(touch)
-      return .done
+      return .poisoned
     }
     guard device.poison.contains(anyOf: offset..<offset + length) else { return nil }
     if let several = folios, several.count > 1 {
@@ -64,6 +72,13 @@ extension Workload {
     return installed(
       &state, device, index, folios ?? folio..<(folio + 1), start, length, isNew: folios != nil,
       since: read)
+  }
+
+  /// No lock of ours is held.
+  func consume(_ address: UInt64, by thread: Int32) -> Bool {
+    poisonHandler?.consumed(
+      PoisonTouch(workload: self, address: PageSize.base.roundDown(address), thread: thread))
+    return true
   }
 
   private func installed(
@@ -176,10 +191,21 @@ extension Workload {
     )
   }
 
-  /// Makes the touch that waits, and each later one there, SIGBUS.
+  /// Makes the touch that waits, and each later one there, SIGBUS: by a marker; without markers the agent withdraws the page when it is
+  /// touched again, which is at once.
   ///
   /// - Throws: `.resourceTemporarilyUnavailable`: an mremap is under way; ask again.
-  public func answerPoison(page address: UInt64, bytes: UInt64) throws(Errno) {
+  public func answerPoison(
+    _ state: inout State, page address: UInt64, bytes: UInt64
+  ) throws(Errno) {
+    guard canArm else {
+      for page in stride(from: address, to: address + bytes, by: Int(PageSize.base.bytes)) {
+        state.condemned.insert(page)
+      }
+      // From its next event on the fault thread takes the agent's turn.
+      usesAgent.store(true, ordering: .sequentiallyConsistent)
+      return wake(page: address)
+    }
     do throws(Errno) {
       // Wakes who waits there.
       try userfaultfd.poison(address: address, length: bytes)
@@ -208,11 +234,47 @@ extension Workload {
     }
   }
 
+  /// Puts the device's pages where the agent may have withdrawn them; the caller unmaps them everywhere, which takes away what was
+  /// touched before it was counted. Waits for the workload.
+  ///
+  /// - Parameter bytes: Of the device, whole pages.
+  /// - Throws: `.resourceTemporarilyUnavailable`: a change of one of its windows is under way; ask again. What mmap(2) failed with.
+  public func restore(device: Int, _ bytes: Range<UInt64>) throws(Errno) {
+    do throws(Errno) {
+      // No change of the address space begins meanwhile.
+      try agentTurn.withLock { _ throws(Errno) in
+        let places = try state.withLock { state throws(Errno) -> [(UInt64, Window)] in
+          guard !state.ended else { return [] }
+          var places: [(UInt64, Window)] = []
+          for address in state.space.addresses(of: bytes, device: device) {
+            guard !state.space.isChanging(address..<address + 1) else {
+              throw .resourceTemporarilyUnavailable
+            }
+            state.condemned.remove(address)
+            if let window = state.space.window(at: address) { places.append((address, window)) }
+          }
+          return places
+        }
+        for (address, window) in places {
+          let offset = window.offset + (address - window.range.lowerBound)
+          let length = min(bytes.upperBound - offset, window.range.upperBound - address)
+          try agent.insert(
+            device: device, address: address, length: length, offset: offset,
+            protection: window.protection)
+          try userfaultfd.register(address: address, length: length, minor: true)
+        }
+      }
+    } catch .brokenPipe {
+      // The process is gone, and all its windows.
+    } catch .noSuchProcess {
+    }
+  }
+
   public func wake(page address: UInt64) { try? userfaultfd.wake(address: address, length: 4096) }
 
   /// Gives back what was revoked; the entries are gone.
   public func giveBack(_ runs: [ReleasedRun]) { release(runs) }
 
-  /// UFFDIO_POISON works: Linux 6.6.
+  /// UFFDIO_POISON works: Linux 6.6. Else the agent withdraws pages.
   public var canArm: Bool { canPoison }
 }

@@ -34,6 +34,8 @@ public final class Workload: Sendable {
     public var space = AddressSpace()
     /// Pages (of 4 KiB) touched in ranges under change: to be woken when that is over, and to fault again.
     var waiting: Set<UInt64> = []
+    /// Pages (of 4 KiB) that the agent makes SIGBUS when they are touched again: where there are no markers.
+    var condemned: Set<UInt64> = []
     public internal(set) var ended = false
   }
   let state = Mutex(State())
@@ -51,15 +53,14 @@ public final class Workload: Sendable {
   ///
   /// - Parameters:
   ///   - poisonHandler: Is told of touches that consume an error; without it no device may have poison.
-  ///   - withoutPoison: do without UFFDIO_POISON, as on kernels before 6.6.
   /// - Throws: `.invalidArgument` when this kernel lacks a feature that `softdax check` lists.
   public init(
     process: Int32, command: String, devices: [DaxDevice],
     userfaultfd: consuming Userfaultfd, agent: any Agent, options: InsertionOptions,
-    poisonHandler: (any PoisonHandler)? = nil, withoutPoison: Bool = false
+    poisonHandler: (any PoisonHandler)? = nil
   ) throws(Errno) {
     let offered = try userfaultfd.handshake(Self.features)
-    canPoison = offered.contains(.poison) && !withoutPoison
+    canPoison = offered.contains(.poison) && options.usesMarkers
     token = .unguessable()
     self.process = process
     self.command = command
@@ -90,10 +91,12 @@ public final class Workload: Sendable {
 
   /// Enters a window that the workload has mapped; from here on its touches are faults.
   ///
-  /// - Parameter populate: insert every page now, as MAP_POPULATE does.
+  /// - Parameters:
+  ///   - entered: See ``AddressSpace``.
+  ///   - populate: insert every page now, as MAP_POPULATE does.
   public func add(
     device: Int, address: UInt64, length: UInt64, offset: UInt64, protection: Protection,
-    access: AccessMode, populate: Bool
+    access: AccessMode, entered: UInt64? = nil, populate: Bool
   ) throws(Errno) {
     guard devices.indices.contains(device), length > 0, address < .max - length else {
       throw .invalidArgument
@@ -111,7 +114,7 @@ public final class Workload: Sendable {
       do throws(Errno) {
         try state.space.add(
           range: address..<address + length, device: device, geometry: dax.geometry,
-          offset: offset, protection: protection, access: access)
+          offset: offset, protection: protection, access: access, entered: entered)
       } catch {
         try? userfaultfd.unregister(address: address, length: length)
         throw error
@@ -232,9 +235,12 @@ public struct InsertionOptions: Sendable {
   public var populates: Bool
   /// Folios to insert with a faulting one, where they belong to the same window and are not there yet; 0 for none.
   public var around: Int
+  /// Use UFFDIO_POISON where the kernel has it: Linux 6.6.
+  public var usesMarkers: Bool
 
-  public init(populates: Bool = false, around: Int = 0) {
+  public init(populates: Bool = false, around: Int = 0, usesMarkers: Bool = true) {
     self.populates = populates
     self.around = around
+    self.usesMarkers = usesMarkers
   }
 }

@@ -77,11 +77,14 @@ public struct SysfsTree: Sendable {
       let place = "\(directory)/\(path)"
       do throws(Errno) { try body(place) } catch { throw .create(path: place, error) }
     }
-    let now = directories
+    // Mostly some texts are others, and everything else is where it was.
+    let isTextOnly =
+      nodes.count == old.nodes.count && nodes.keys.allSatisfy { old.nodes[$0] != nil }
+    let now = isTextOnly ? [] : directories
     for path in old.nodes.keys where nodes[path].map({ isLink($0) }) ?? true {
       if nodes[path] != old.nodes[path] { Folder.removeFile("\(directory)/\(path)") }
     }
-    for path in Set(old.directories).subtracting(now).sorted().reversed() {
+    for path in Set(isTextOnly ? [] : old.directories).subtracting(now).sorted().reversed() {
       Folder.removeIfEmpty("\(directory)/\(path)")
     }
     for path in now {

@@ -7,9 +7,14 @@ extension AddressSpace {
   /// Source: `collect_procs_file`, mm/memory-failure.c; `vma_interval_tree_insert` (v6.1, v7.3); oracle `devdax-4k-two-vmas`, where the
   /// second mapping has the lower address.
   public func places(ofFolio folio: Int, device: Int) -> [(address: UInt64, size: PageSize)] {
-    windows.filter { $0.device == device && $0.address(of: folio) != nil }
-      .sorted { ($0.offset, $0.entered) < ($1.offset, $1.entered) }
-      .compactMap { window in window.address(of: folio).map { ($0, window.alignment) } }
+    var found: [(offset: UInt64, entered: UInt64, address: UInt64, size: PageSize)] = []
+    for index in windows.indices where windows[index].device == device {
+      guard let address = windows[index].address(of: folio) else { continue }
+      found.append(
+        (windows[index].offset, windows[index].entered, address, windows[index].alignment))
+    }
+    found.sort { ($0.offset, $0.entered) < ($1.offset, $1.entered) }
+    return found.map { ($0.address, $0.size) }
   }
 
   /// Where bytes of the device lie in its windows, present or not: the address of each first byte that a window shows, ascending.

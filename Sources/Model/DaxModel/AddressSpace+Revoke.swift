@@ -8,21 +8,22 @@ extension AddressSpace {
   /// - Returns: The entries there were, whose references the caller gives back.
   public mutating func revoke(device: Int, folios: Range<Int>) -> [ReleasedRun] {
     var released: [ReleasedRun] = []
-    for window in windows where window.device == device {
-      for range in window.addresses(of: folios) {
-        released += clearPresence(in: range) { $0.device == device }
-      }
+    // In place: a copy of a window shares its bits, and the first change of one copies them.
+    for index in windows.indices where windows[index].device == device {
+      guard let range = windows[index].addresses(of: folios) else { continue }
+      released += windows[index].released(in: range)
+      windows[index].presence.remove(Window.slots(range, windows[index].alignment))
     }
     return released
   }
 }
 
 extension Window {
-  /// Where the folios lie in the window, present or not: one range or none.
-  fileprivate func addresses(of folios: Range<Int>) -> [Range<UInt64>] {
+  /// Where the folios lie in the window, present or not.
+  fileprivate func addresses(of folios: Range<Int>) -> Range<UInt64>? {
     let low = max(UInt64(folios.lowerBound) << alignment.shift, offset)
     let high = min(UInt64(folios.upperBound) << alignment.shift, offset + UInt64(range.count))
-    guard low < high else { return [] }
-    return [(range.lowerBound + (low - offset))..<(range.lowerBound + (high - offset))]
+    guard low < high else { return nil }
+    return (range.lowerBound + (low - offset))..<(range.lowerBound + (high - offset))
   }
 }

@@ -3,9 +3,18 @@ internal import PmemBase
 /// Splitting, joining and dropping windows.
 extension AddressSpace {
   /// Enters a window where none is, and joins it with its neighbours if it continues them.
-  mutating func insert(_ window: Window) {
+  ///
+  /// - Parameter entered: Its number, if it has one from its parent. Source: `vma_interval_tree_insert_after` in `dup_mmap`, kernel/fork.c
+  ///   (v6.1, v7.3): a child's VMAs come in the order of the parent's.
+  mutating func insert(_ window: Window, entered: UInt64? = nil) {
     var window = window
-    enter(&window)
+    if let entered {
+      // Half of all numbers are enough for any parent, and leave the child its own.
+      window.entered = min(entered, .max / 2)
+      entries = max(entries, window.entered)
+    } else {
+      enter(&window)
+    }
     windows.insert(window, at: firstWindow(endingAfter: window.range.lowerBound))
     merge(window.range)
   }

@@ -35,11 +35,12 @@ public struct AddressSpace: Sendable {
   ///   - range: Addresses in the workload, bytes.
   ///   - device: Index of the device.
   ///   - offset: Bytes from the start of the device.
+  ///   - entered: Of a window that fork() has given this process: its number in the parent. Windows of one offset keep their order.
   /// - Throws: EINVAL for a place the device's rules refuse; EEXIST if a window is there; ENOMEM if there are too many; EAGAIN if the range is
   ///   changing (another thread's munmap is not complete): ask again when it is not.
   public mutating func add(
     range: Range<UInt64>, device: Int, geometry: DeviceGeometry, offset: UInt64,
-    protection: Protection, access: AccessMode
+    protection: Protection, access: AccessMode, entered: UInt64? = nil
   ) throws(Errno) {
     try DeviceDaxRules.place(
       address: range.lowerBound, length: range.upperBound - range.lowerBound, offset: offset,
@@ -50,7 +51,8 @@ public struct AddressSpace: Sendable {
     insert(
       Window(
         range: range, device: device, geometry: geometry, offset: offset,
-        protection: protection.known, access: access))
+        protection: protection.known, access: access),
+      entered: entered)
   }
 
   /// Forgets every window and every change under way, as exit and exec do.

@@ -17,10 +17,18 @@ final class EventLog: Sendable {
     let ring: SharedMemory
     /// Entries ever.
     let count: SharedCounter
+    /// Tells the workload that somebody wants more than a number.
+    let watched: SharedCounter
     /// Entries that have been looked at.
-    var seen: UInt64
-    /// What each entry's time was then: an entry is complete when it has another one.
-    var times: [UInt64] = Array(repeating: 0, count: HandledRing.places)
+    var seen: UInt64 = 0
+
+    init(process: Int32, command: String, ring: SharedMemory) {
+      self.process = process
+      self.command = command
+      self.ring = ring
+      count = SharedCounter(in: ring, at: 0)
+      watched = SharedCounter(in: ring, at: HandledRing.watched)
+    }
   }
 
   private struct State {
@@ -40,9 +48,9 @@ final class EventLog: Sendable {
 
   func add(_ token: UInt64, process: Int32, command: String, ring: SharedMemory) {
     state.withLock { state in
-      state.workloads[token] = Workload(
-        process: process, command: command, ring: ring, count: SharedCounter(in: ring, at: 0),
-        seen: 0)
+      let workload = Workload(process: process, command: command, ring: ring)
+      workload.watched.set(state.watchers > 0 ? 1 : 0)
+      state.workloads[token] = workload
     }
   }
 
@@ -88,16 +96,12 @@ final class EventLog: Sendable {
       guard count != workload.seen else { continue }
       let bytes = workload.ring.bytes
       var workload = workload
-      let places = UInt64(HandledRing.places)
+      let places = HandledRing.places
       // A workload may write anything there.
       if count < workload.seen || count - workload.seen > places {
         workload.seen = count < places ? 0 : count - places
       }
-      while workload.seen < count {
-        let place = Int(workload.seen % places)
-        guard let entry = HandledRing.entry(place, in: bytes), entry.time != workload.times[place]
-        else { break }
-        workload.times[place] = entry.time
+      while workload.seen < count, let entry = HandledRing.entry(workload.seen, in: bytes) {
         workload.seen += 1
         var event = Happening(.handled)
         event.process = workload.process
@@ -106,7 +110,7 @@ final class EventLog: Sendable {
         event.address = entry.address
         event.code = entry.code
         event.shift = entry.shift
-        append(event, &state, at: entry.time)
+        append(event, &state, at: entry.time == 0 ? MonotonicClock.now : entry.time)
       }
       state.workloads[token] = workload
     }
@@ -122,11 +126,8 @@ final class EventLog: Sendable {
       if state.watchers == 1 {
         // What happened before is nobody's concern.
         for (token, workload) in state.workloads {
+          workload.watched.set(1)
           state.workloads[token]?.seen = workload.count.value
-          for place in 0..<HandledRing.places {
-            state.workloads[token]?.times[place] =
-              HandledRing.entry(place, in: workload.ring.bytes)?.time ?? 0
-          }
         }
       }
       return state.sequence
@@ -138,6 +139,7 @@ final class EventLog: Sendable {
       state.watchers -= 1
       guard state.watchers == 0 else { return }
       watched.store(false, ordering: .sequentiallyConsistent)
+      for workload in state.workloads.values { workload.watched.set(0) }
       state.events = []
       state.sequence = 0
     }

@@ -115,7 +115,7 @@ extension Server {
       failures.note(
         .ended(
           process: process, status: handle?.ending(of: process, within: 200),
-          handled: HandledRing.entries(handled.bytes).map(HandledError.init)))
+          handled: HandledRing.count(handled.bytes)))
       events.remove(workload.token)
     } catch {
       logger.error("cannot serve \(attach.command) (\(process)): \(error)")
@@ -190,7 +190,7 @@ extension Server {
       try workload.add(
         device: adopt.device, address: adopt.address, length: adopt.length,
         offset: adopt.offset, protection: Protection(rawValue: adopt.protection),
-        access: access, populate: false)
+        access: access, entered: adopt.entered, populate: false)
       return Errno(rawValue: 0)
     } catch {
       return error

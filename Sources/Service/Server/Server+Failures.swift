@@ -136,11 +136,3 @@ extension Server {
     }
   }
 }
-
-extension HandledError {
-  init(_ entry: HandledRing.Entry) {
-    self.init(
-      thread: Int32(truncatingIfNeeded: entry.thread), code: entry.code, address: entry.address,
-      shift: entry.shift, time: entry.time)
-  }
-}

@@ -80,33 +80,29 @@ public enum HandledRing {
     public let code: Int32
     public let address: UInt64
     public let shift: UInt32
+    /// 0 if nobody watched then, and the thread likewise.
     public let time: UInt64
   }
 
-  public static let places = Int(SD_HANDLED_ENTRIES)
+  public static let places = UInt64(SD_HANDLED_ENTRIES)
 
-  /// One place of the ring. The time is what a workload writes last.
-  public static func entry(_ place: Int, in bytes: [UInt8]) -> Entry? {
-    guard bytes.count >= Self.bytes else { return nil }
-    return Codec.value(sd_handled.self, in: bytes[(32 + place * 32)...]).map {
-      Entry(
-        thread: $0.thread, code: $0.code, address: $0.address, shift: $0.shift, time: $0.time)
-    }
+  /// Byte offset of the number that is not 0 while somebody watches.
+  public static let watched = 8
+
+  /// How many were noted ever; a workload may write anything there, and it is cut to 32 bits.
+  public static func count(_ bytes: [UInt8]) -> Int {
+    Int(UInt32(clamping: Codec.value(UInt64.self, in: bytes[...]) ?? 0))
   }
 
-  /// The latest entries, oldest first. Total: any bytes give entries.
-  public static func entries(_ bytes: [UInt8]) -> [Entry] {
-    guard bytes.count >= Self.bytes, let count = Codec.value(UInt64.self, in: bytes[...]) else {
-      return []
-    }
-    let places = UInt64(SD_HANDLED_ENTRIES)
-    let kept = min(count, places)
-    return (count - kept..<count).compactMap { index in
-      let start = 32 + Int(index % places) * 32
-      return Codec.value(sd_handled.self, in: bytes[start...]).map {
-        Entry(
-          thread: $0.thread, code: $0.code, address: $0.address, shift: $0.shift, time: $0.time)
-      }
-    }
+  /// What was noted as number `index`, counted from 0; nil: it is not complete, or others have taken its place. Total: any bytes.
+  public static func entry(_ index: UInt64, in bytes: [UInt8]) -> Entry? {
+    guard bytes.count >= Self.bytes,
+      let entry = Codec.value(
+        sd_handled.self, in: bytes[(32 + Int(index % places) * 32)...]),
+      entry.turn == UInt32(truncatingIfNeeded: index) &+ 1
+    else { return nil }
+    return Entry(
+      thread: entry.thread, code: entry.code, address: entry.address, shift: entry.shift,
+      time: entry.time)
   }
 }

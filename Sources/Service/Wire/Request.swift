@@ -71,6 +71,8 @@ public enum Request: Sendable {
     public var address: UInt64
     public var length: UInt64
     public var offset: UInt64
+    /// Rises with the windows' age in the parent.
+    public var entered: UInt64
     public var device: Int
     public var access: UInt32
     public var protection: UInt32
@@ -162,7 +164,7 @@ extension Request {
       self = .adopt(
         Adopt(
           token: m.token, address: m.address, length: m.length, offset: m.offset,
-          device: Int(m.device), access: m.access, protection: m.protection))
+          entered: m.entered, device: Int(m.device), access: m.access, protection: m.protection))
     case SD_CHANGE:
       let m = try Codec.exactly(sd_change.self, bytes)
       guard let operation = Change.Operation(wire: m.operation) else {
