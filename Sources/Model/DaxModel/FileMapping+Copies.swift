@@ -73,10 +73,11 @@ extension FileMapping {
     if (addresses.lowerBound ^ new.lowerBound) & (PageSize.huge.bytes - 1) != 0 {
       for head in windows[index].huge.keys { zapHuge(head, isCut: true, in: index) }
     }
-    var window = windows.remove(at: index)
+    var window = windows[index]
+    remove([index])
     window.addresses = new
     window.tables = []
     for page in window.base.keys { window.tables.insert(window.slot(page)) }
-    windows.append(window)
+    append(window)
   }
 }

@@ -244,7 +244,7 @@ public final class FileMapping {
     return found.sorted()
   }
 
-  private func append(_ window: FileWindow) {
+  func append(_ window: FileWindow) {
     let own = places[window.process] ?? []
     let place = place(of: window.addresses.lowerBound, in: own)
     places[window.process, default: []].insert(windows.count, at: place)
@@ -252,7 +252,7 @@ public final class FileMapping {
   }
 
   /// Takes windows out, given ascending. Cost: one pass over those that come behind.
-  private func remove(_ gone: [Int]) {
+  func remove(_ gone: [Int]) {
     guard let first = gone.first else { return }
     let out = Set(gone)
     let behind = windows[first...]
