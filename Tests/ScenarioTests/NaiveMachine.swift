@@ -44,6 +44,8 @@ struct NaiveMachine {
   var early = false
   /// A bad block is free: whoever gets it next fails, and nobody knows who that is.
   var hasFreedBad = false
+  /// The page of zeroes was poisoned: it stays where it is, and whoever needs it next is told.
+  var zeroIsMarked = false
   private var nextBlock = 0
 
   init(_ kernel: KernelBehavior, hasReflink: Bool) {

@@ -277,8 +277,15 @@ struct StepRun {
     let shift: UInt64 = map.object == 3 ? 21 : 12
     let frame = machine.physical(naive.homes[actor]!, "m\(number)", UInt64(offset))
     let before = machine.translations()
-    let mappers = Set(
+    var mappers = Set(
       before.filter { $0.physical >> shift == frame.map { $0 >> shift } }.map(\.process))
+    if frame != nil, naive.content(map, offset / 4096) == .hole {
+      // 6.1 asks for no action of who advised ordinary memory away.
+      if let current, naive.zeroIsMarked, naive.kernel != .v6_1 {
+        mappers.insert(naive.homes[current]!)
+      }
+      naive.zeroIsMarked = true
+    }
     // In 7.2 a private copy counts as the page that it replaced, if the file has an entry for it still.
     let unclear = naive.kernel == .v7_2 ? holdersOfCopies() : []
     let counts = signalCounts()

@@ -39,10 +39,10 @@ public final class AnonymousFrames {
     next = first
   }
 
-  /// nil for a number that no copy ever had.
+  /// nil for a number that no copy ever had, unless it is poisoned.
   public func state(of frame: UInt64) -> State? {
-    guard frame >= first, frame < next else { return nil }
     if poisoned.contains(frame) { return .poisoned }
+    guard frame >= first, frame < next else { return nil }
     return mapped[frame].map { .mapped($0.origin) } ?? .free
   }
 
@@ -87,6 +87,6 @@ public final class AnonymousFrames {
     if mapped[frame]!.mapcount == 0 { mapped[frame] = nil }
   }
 
-  /// The frame is bad: whoever shows it still is to be taken away next.
+  /// The frame is bad: whoever shows it still is to be taken away next. A frame of the kernel's own gets the mark too, and stays where it is.
   public func poison(_ frame: UInt64) { poisoned.insert(frame) }
 }

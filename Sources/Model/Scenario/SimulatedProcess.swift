@@ -18,7 +18,7 @@ struct SimulatedProcess: Sendable {
   var onSegment = Disposition.standard
   /// How it ended.
   var ending: String?
-  /// Where the next mapping goes.
+  /// Below it the next mapping goes.
   var nextAddress: UInt64 = 0x7f00_0000_0000
 
   var isAlive: Bool { ending == nil }

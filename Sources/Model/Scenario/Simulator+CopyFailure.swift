@@ -29,13 +29,35 @@ extension Simulator {
       machine.poisonedPages += 1
       machine.frames.poison(frame)
       return .success(())
-    case .poisoned: return .failure(.hardwarePoison)
+    case .poisoned:
+      note("memory_failure", "the page has failed before: EHWPOISON")
+      killAccessing(frame, origin)
+      return .failure(.hardwarePoison)
     case nil:
       if frame == Machine.zeroPage >> 12 || frame == 0 {
-        note("memory_failure", "a page of the kernel's own, it is left alone: EBUSY")
+        note("memory_failure", "a page of the kernel's own, it is left alone but marked: EBUSY")
+        machine.frames.poison(frame)
         return .failure(.resourceBusy)
       }
       return .failure(.noSuchAddressOrDevice)
+    }
+  }
+
+  /// A page failed that had failed before and is still there: whoever cannot go on without it is told the lowest address where it has it.
+  ///
+  /// Source: `kill_accessing_process`, mm/memory-failure.c (v6.12, v7.3); oracle `zero-page-twice`.
+  private mutating func killAccessing(_ frame: UInt64, _ origin: FailureOrigin) {
+    guard let current = relevant(origin).current, frame == Machine.zeroPage >> 12 else { return }
+    let regions = processes[current.process].files.sorted {
+      $0.range.lowerBound < $1.range.lowerBound
+    }
+    for region in regions {
+      guard let window = mapping(region)?.window(of: current.process, at: region.range.lowerBound),
+        let page = window.pages.first(where: { window.entry(for: $0)?.target == .zero }),
+        let address = window.address(of: page)
+      else { continue }
+      force(Signal(kind: .actionRequired, address: address, shift: 12), on: current.thread)
+      return
     }
   }
 
@@ -66,10 +88,16 @@ extension Simulator {
   /// Soft offline of one page: what a private copy's frame holds moves to another one, which nobody sees. Any other page is not an
   /// online one (MF-48).
   ///
-  /// Source: `soft_offline_page`, mm/memory-failure.c (v6.1, v6.12, v7.3); oracle `xfs-fork-copy-softoff`.
+  /// Source: `soft_offline_page`, mm/memory-failure.c (v6.1, v6.12, v7.3); oracle `xfs-fork-copy-softoff`,
+  /// `zero-page-softoff`.
   mutating func softOffline(_ physical: UInt64) -> Result<Void, Errno> {
     let frame = physical >> 12
-    guard case .mapped(let copied) = machine.frames.state(of: frame) else {
+    let state = machine.frames.state(of: frame)
+    if case .poisoned = state {
+      note("soft_offline_page", "the page has failed before: nothing to do")
+      return .success(())
+    }
+    guard case .mapped(let copied) = state else {
       note("soft_offline_page", "no page that could be moved elsewhere: EIO")
       return .failure(.ioError)
     }

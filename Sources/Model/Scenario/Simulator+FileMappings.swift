@@ -28,7 +28,7 @@ extension Simulator {
       return [.error(.notSupported)]
     }
     do throws(Errno) { try filesystem.get(file.inode) } catch { return [.error(error)] }
-    let reservation = processes[process].reserve(length)
+    guard let reservation = processes[process].reserve(length) else { return [.error(.noMemory)] }
     let address = reservation.lowerBound + 4096 + UInt64(arguments.shift)
     let range = address..<(address + rounded)
     processes[process].release(range)
@@ -186,7 +186,8 @@ extension Simulator {
     if rounded < UInt64(old.count) {
       unmapFiles((old.lowerBound + rounded)..<old.upperBound, process: process)
     } else if rounded > UInt64(old.count) {
-      address = processes[process].reserve(rounded).lowerBound + 4096
+      guard let room = processes[process].reserve(rounded) else { return [.error(.noMemory)] }
+      address = room.lowerBound + 4096
       let new = address..<(address + rounded)
       processes[process].release(new)
       var moved = region

@@ -19,7 +19,7 @@ extension Simulator {
     let access = arguments.readOnly ? AccessMode.readOnly : .readWrite
     let protection: Protection = arguments.readOnly ? .read : [.read, .write]
     let length = UInt64(arguments.length)
-    let reservation = processes[process].reserve(length)
+    guard let reservation = processes[process].reserve(length) else { return [.error(.noMemory)] }
     let address = reservation.lowerBound + 4096 + UInt64(arguments.shift)
     let offset = UInt64(bitPattern: arguments.offset)
     do throws(Errno) {
@@ -152,7 +152,8 @@ extension Simulator {
         address: range.lowerBound, length: UInt64(range.count), id: id)
       var address = range.lowerBound
       if grows {
-        address = processes[process].reserve(newLength).lowerBound + 4096 + plan.congruence
+        guard let room = processes[process].reserve(newLength) else { throw .noMemory }
+        address = room.lowerBound + 4096 + plan.congruence
         let size = PageSize.base.roundUp(newLength) ?? newLength
         processes[process].release(address..<(address + size))
       }
@@ -213,12 +214,15 @@ extension Simulator {
 
 extension SimulatedProcess {
   /// Takes address space for a mapping of `length` bytes: one page below a 2 MiB aligned address, and 4 MiB more than
-  /// needed.
-  mutating func reserve(_ length: UInt64) -> Range<UInt64> {
+  /// needed. Each is below the one before it, as mmap() of Linux goes; nil when there is no room left (ENOMEM).
+  mutating func reserve(_ length: UInt64) -> Range<UInt64>? {
     let huge = PageSize.huge
+    guard let rounded = PageSize.base.roundUp(length), rounded < nextAddress - 8 * huge.bytes
+    else { return nil }
+    let size = rounded + 2 * huge.bytes
+    nextAddress = huge.roundDown(nextAddress - size) - 2 * huge.bytes
     let start = nextAddress + huge.bytes - 4096
-    let end = start + 4096 + (PageSize.base.roundUp(length) ?? length) + 2 * huge.bytes - 4096
-    nextAddress = (huge.roundUp(end) ?? end) + huge.bytes
+    let end = start + size
     reserved.append(start..<end)
     return start..<end
   }
