@@ -44,13 +44,19 @@ extension Simulator {
     return named(arguments.name, address..<(address + length), process: process, actor: actor)
   }
 
+  /// Pages that one call can bring in: as many as a device has. What goes on behind them is holes, for whose page tables the
+  /// machine has no memory.
+  private static let populateLimit = 1 << 17
+
   /// Faults in every page, up to the first that cannot be.
   mutating func populateFiles(
     _ range: Range<UInt64>, write: Bool, process: Int
   ) -> Result<Void, Errno> {
     var next = range.lowerBound
     while next < range.upperBound {
-      guard fileRegion(at: next, of: process) != nil else { return .failure(.noMemory) }
+      guard fileRegion(at: next, of: process) != nil,
+        (next - range.lowerBound) >> 12 < Self.populateLimit
+      else { return .failure(.noMemory) }
       if case .signal(let signal) = touch(next, write: write, by: process) {
         switch signal.kind {
         case .denied: return .failure(.invalidArgument)
