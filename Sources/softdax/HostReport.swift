@@ -91,7 +91,10 @@ struct HostReport: Encodable, Equatable {
       ("missing-shmem", .missingShmem, "4.11 or newer", "absent pages of memfd and tmpfs"),
       ("missing-hugetlbfs", .missingHugetlb, "4.11 or newer", "absent pages of hugetlb"),
       ("event-remap", .remapEvents, "4.11 or newer", "mremap of a device mapping"),
-      ("poison", .poison, "6.6 or newer", "SIGBUS on a poisoned page"),
+      (
+        "poison", .poison, "6.6 or newer",
+        "SIGBUS on a poisoned page (else programs' agents take it away)"
+      ),
     ]
     let named = known.map { feature in
       item(
