@@ -222,8 +222,26 @@ static void leave_if_alone(void)
 		SD_RAW1(SYS_exit_group, status >> 8 & 0xff);
 }
 
+/* Takes the pages out of a window that maps over.  The server reads the event of the move meanwhile. */
+static long empty(long userfaultfd, const struct sd_insert *insert)
+{
+	long fresh = sd_raw_mmap(0, insert->length, (int)insert->protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct uffdio_register range = { .range = { (uintptr_t)fresh, insert->length }, .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	if (sd_failed(fresh))
+		return fresh;
+
+	long result = SD_RAW3(SYS_ioctl, userfaultfd, UFFDIO_REGISTER, &range);
+
+	if (!sd_failed(result))
+		result = SD_RAW5(SYS_mremap, fresh, insert->length, insert->length, MREMAP_MAYMOVE | MREMAP_FIXED, insert->address);
+	if (sd_failed(result))
+		sd_raw_munmap((uintptr_t)fresh, insert->length);
+	return result;
+}
+
 /* Obeys the server until it closes the connection. */
-static void serve(const struct sd_request *server)
+static void serve(const struct sd_request *server, long userfaultfd)
 {
 	int devices[SD_MAX_DEVICES];
 	union {
@@ -267,7 +285,9 @@ static void serve(const struct sd_request *server)
 			const struct sd_insert *insert = &command.insert;
 			long result;
 
-			if (insert->beyond)
+			if (insert->content == SD_CONTENT_ABSENT)
+				result = empty(userfaultfd, insert);
+			else if (insert->content == SD_CONTENT_NOTHING)
 				result = sd_map_nothing(insert->address, insert->length, (int)insert->protection);
 			else
 				result = sd_raw_mmap(insert->address, insert->length, (int)insert->protection,
@@ -313,7 +333,7 @@ static void run(void)
 	tell_starter(ATTACHED);
 	/* Our copy of the userfaultfd stays open: should the server die, threads that wait for a page go on waiting until the
 	 * windows are revoked, and do not find memory that nobody guards. */
-	serve(&(struct sd_request){ (int)fd, sd_raw });
+	serve(&(struct sd_request){ (int)fd, sd_raw }, userfaultfd);
 	__atomic_store_n(&agent.left, 1, __ATOMIC_RELEASE);
 	take_bell_down(); /* who waits for it has the porter's turn */
 	sd_porter_end();

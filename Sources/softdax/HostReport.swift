@@ -92,7 +92,10 @@ struct HostReport: Encodable, Equatable {
       ("missing-hugetlbfs", .missingHugetlb, "4.11 or newer", "absent pages of hugetlb"),
       ("event-remap", .remapEvents, "4.11 or newer", "mremap of a device mapping"),
       ("thread-id", .threadIdentifier, "4.14 or newer", "which thread touched a page"),
-      ("poison", .poison, "6.6 or newer", "SIGBUS on a poisoned page"),
+      (
+        "poison", .poison, "6.6 or newer",
+        "SIGBUS on a poisoned page (else programs' agents take it away)"
+      ),
     ]
     return known.map { feature in
       item(

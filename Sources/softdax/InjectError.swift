@@ -186,8 +186,8 @@ struct InjectError: ParsableCommand {
           + "touch it first")
     case .refused(Errno.notSupported.rawValue):
       CommandFailure(
-        "\(device.name) cannot have errors: its medium is \(device.medium.rawValue), and memory or a file on tmpfs with 4 KiB "
-          + "pages is needed (and Linux 6.6)")
+        "\(device.name) cannot have errors: its medium is \(device.medium.rawValue), and memory or a file, with 4 KiB pages, "
+          + "is needed")
     default: CommandFailure(error, at: running.socket)
     }
   }

@@ -45,6 +45,10 @@ final class OwnAgent: Agent {
     let nothing = try OwnedDescriptor.memfd(name: "nothing", size: 0)
     try Mapping.put(nothing, offset: 0, at: address, length: length)
   }
+
+  func empty(address: UInt64, length: UInt64, protection: Protection) throws(Errno) {
+    throw .notSupported
+  }
 }
 
 /// A machine with one device of 4 KiB pages whose workloads are this process.

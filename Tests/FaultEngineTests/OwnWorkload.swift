@@ -136,6 +136,10 @@ final class OwnAgent: Agent {
     withdrawals.add(1, ordering: .relaxed)
     try Mapping.putZeroes(at: address, length: length)
   }
+
+  func empty(address: UInt64, length: UInt64, protection: Protection) throws(Errno) {
+    throw .notSupported
+  }
 }
 
 /// A medium that has no pages and can get none: a full filesystem.

@@ -37,6 +37,19 @@ import Testing
     try Self.run(name, "2m", ["--without-markers"])
   }
 
+  /// Catches a page of a medium that is mapped over which stays in somebody's window, comes in around a bad one, or not again when it is
+  /// good.
+  @Test(arguments: [
+    "touch", "die", "early", "threads", "order", "flags", "others", "system-calls", "moves",
+    "advice",
+  ])
+  func `of a file on a disk are met as those of memory`(name: String) throws {
+    for alignment in ["4k", "2m"] {
+      let folder = try Scratch(in: "/var/tmp")
+      try Self.run(name, alignment, ["--medium", folder.path + "/pmem"])
+    }
+  }
+
   /// Catches an error that a program can avoid by blocking or ignoring SIGBUS.
   @Test(arguments: ["4k", "2m"])
   func `a touch kills who has no handler, blocks or ignores`(alignment: String) throws {

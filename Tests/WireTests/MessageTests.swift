@@ -196,7 +196,7 @@ internal import Testing
       sd_insert.self,
       .insert(
         Reply.Insert(
-          address: 1, length: 2, offset: 3, device: 4, protection: 5, isBeyond: true)))
+          address: 1, length: 2, offset: 3, device: 4, protection: 5, content: .nothing)))
     #expect(insert.header.type == UInt16(SD_INSERT.rawValue))
     #expect([insert.address, insert.length, insert.offset] == [1, 2, 3])
     #expect([insert.device, insert.protection, insert.beyond] == [4, 5, 1])

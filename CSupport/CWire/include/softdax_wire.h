@@ -166,14 +166,20 @@ struct sd_device_fd { /* the medium, for SD_INSERT; the agent keeps the descript
 	uint32_t reserved;
 };
 
-struct sd_insert { /* mmap(address, length, protection, MAP_SHARED | MAP_FIXED, fd of device, offset) */
+enum sd_content {
+	SD_CONTENT_MEDIUM = 0,	/* mmap(address, length, protection, MAP_SHARED | MAP_FIXED, fd of device, offset) */
+	SD_CONTENT_NOTHING = 1, /* past the device's end, or bad: something whose touch is SIGBUS/BUS_ADRERR */
+	SD_CONTENT_ABSENT = 2,	/* no page: fresh memory under the agent's userfaultfd, moved into place in one step */
+};
+
+struct sd_insert { /* over whatever is there */
 	struct sd_header header;
 	uint64_t address;
 	uint64_t length;
 	uint64_t offset;
 	uint32_t device;
 	uint32_t protection; /* PROT_* */
-	uint32_t beyond;     /* 1: past the device's end; map something whose touch is SIGBUS/BUS_ADRERR */
+	uint32_t content;    /* enum sd_content */
 	uint32_t reserved;
 };
 

@@ -74,6 +74,15 @@ extension MemoryFailures {
     let healed = Self.blocks(of: bad, granule).filter { block in
       !left.contains(anyOf: block * granule..<(block + 1) * granule)
     }
+    if dax.medium.insertion == .remapped {
+      // Markers go with the memory; and who was said to have the page all the time has it no more.
+      let shift = UInt64(dax.geometry.alignment.shift)
+      for folio in Set(healed.map { ($0 * granule) >> shift }).sorted() {
+        try empty(
+          device, folio << shift..<(folio + 1) << shift, revoking: Int(folio)..<Int(folio) + 1)
+      }
+      state.media[device].marked.subtract(healed)
+    }
     for block in healed where state.media[device].marked.contains(block) {
       try disarm(device, block * granule..<(block + 1) * granule)
       state.media[device].marked.remove(block)

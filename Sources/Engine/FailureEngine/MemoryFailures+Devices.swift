@@ -19,7 +19,7 @@ extension MemoryFailures {
       guard dax.isEnabled else { return }
       dax.setEnabled(false)
       // On such a medium windows that are there stay as they are.
-      guard (try? unmapper.check(dax)) != nil else {
+      guard dax.medium.insertion == .continued, (try? unmapper.check(dax)) != nil else {
         return tell(state, .disabled(device: device))
       }
       var released: [ReleasedRun] = []

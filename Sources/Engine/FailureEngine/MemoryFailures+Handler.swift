@@ -37,6 +37,7 @@ extension MemoryFailures {
     var plan: KillPlan?
     var error: Errno?
     var released: [ReleasedRun] = []
+    var byAgents: Range<UInt64>?
     Workload.holding(all[...]) { workload, space in
       if let touch, touch.workload === workload, !space.ended {
         isTouch = workload.mapForConsumption(&space, touch)
@@ -58,6 +59,10 @@ extension MemoryFailures {
         dax.offset(ofFolio: folio)..<dax.offset(ofFolio: folio) + dax.geometry.alignment.bytes
       // Pages that the medium cannot give are in no page table.
       guard handled.unmapShift != nil, !dax.poison.healthy(in: bytes).isEmpty else { return }
+      guard dax.medium.insertion == .continued else {
+        byAgents = bytes
+        return
+      }
       do throws(Errno) {
         try unmapper.unmap(dax, bytes)
       } catch let caught {
@@ -65,11 +70,12 @@ extension MemoryFailures {
       }
     } last: { _, space in
       // Entries of a device are of its alignment: what is unmapped is this folio, in every file offset order.
-      guard plan?.unmapShift != nil, error == nil else { return }
+      guard plan?.unmapShift != nil, error == nil, byAgents == nil else { return }
       released += space.space.revoke(device: device, folios: folio..<(folio + 1))
     }
     for run in released { dax.pagemap.unmap(folios: run.folios) }
     if let error { throw error }
+    if let byAgents { try empty(device, byAgents, revoking: folio..<folio + 1) }
     guard let result else { return nil }
     state.poisonedPages += 1
     tell(state, .failed(device: device, folio: folio, origin: origin, result))
@@ -77,6 +83,29 @@ extension MemoryFailures {
     if plan.unmapShift != nil { tell(state, .unmapped(device: device, folio: folio)) }
     send(state, plan.orders, all, forces: forces)
     return result
+  }
+
+  /// Takes bytes of a medium that is mapped over out of every workload's windows, by their agents.
+  ///
+  /// - Throws: `.resourceBusy`: a workload is inside a call that changes such a window, and stays there.
+  func empty(
+    _ device: Int, _ bytes: Range<UInt64>, revoking folios: Range<Int>?
+  ) throws(Errno) {
+    for workload in ordered() {
+      try Self.patiently { () throws(Errno) in
+        try workload.empty(device: device, bytes, revoking: folios)
+      }
+    }
+  }
+
+  /// Again while the kernel, or a change under way, asks for that.
+  private static func patiently(_ body: () throws(Errno) -> Void) throws(Errno) {
+    for _ in 0..<1000 {
+      do throws(Errno) { return try body() } catch .resourceTemporarilyUnavailable {
+        Pause.short()
+      }
+    }
+    throw .resourceBusy
   }
 
   /// The decision alone.

@@ -161,6 +161,9 @@ extension MemoryFailures {
     let high = (bytes.upperBound + granule - 1) / granule * granule
     state.media[device].injected.add(bytes: bytes)
     for page in low >> 12..<high >> 12 { dax.poison.insert(page: Int(page)) }
+    guard dax.medium.insertion == .continued else {
+      return try empty(device, low..<high, revoking: nil)
+    }
     // A step that keeps no lock for long; no fault thread installs a page of it any more.
     let step: UInt64 = max(granule, 1 << 20)
     let all = ordered()

@@ -11,7 +11,7 @@ public import SystemPackage
 ///
 /// Every decision is made under one lock, as under the kernel's `mf_mutex`, by the model's rules (`GenericFailure`, `KillPlan`); page-table
 /// entries go from all workloads in one step. Any thread may ask for anything; who does waits for the file system and for all workloads'
-/// locks, never for a workload.
+/// locks, never for a workload; but on a medium that is mapped over, where the agents do it, one workload after the other.
 public final class MemoryFailures: PoisonHandler, Sendable {
   /// What is known of one device's medium.
   struct Media {
@@ -38,6 +38,8 @@ public final class MemoryFailures: PoisonHandler, Sendable {
   let generation: SharedCounter?
   let workloads: @Sendable () -> [Workload]
   let unmapper: Unmapper
+  /// Pages of some device are taken away by the workloads' agents, which need their fault threads.
+  private let needsAgents: Bool
   /// The kernel's mf_mutex.
   let state: Mutex<State>
 
@@ -70,6 +72,7 @@ public final class MemoryFailures: PoisonHandler, Sendable {
     self.generation = generation
     self.workloads = workloads
     unmapper = try Unmapper()
+    needsAgents = devices.contains { $0.medium.insertion == .remapped }
     state = Mutex(State(media: devices.map { _ in Media() }, options: options))
   }
 
@@ -92,10 +95,10 @@ public final class MemoryFailures: PoisonHandler, Sendable {
 
   // MARK: Touches
 
-  /// By the fault thread itself, unless somebody is deciding now or the kernel wants its events read first: the way to another thread
-  /// and back costs more than all the rest.
+  /// By the fault thread itself, unless somebody is deciding now or its events are to be read first: the way to another thread and back
+  /// costs more than all the rest.
   public func consumed(_ touch: PoisonTouch) {
-    let isDone = state.withLockIfAvailable { consume(&$0, touch) } ?? false
+    let isDone = !needsAgents && state.withLockIfAvailable { consume(&$0, touch) } ?? false
     if !isDone { add(.consumed(touch)) }
   }
 

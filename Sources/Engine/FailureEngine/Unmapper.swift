@@ -18,10 +18,10 @@ final class Unmapper: Sendable {
 
   /// Whether it can, on this medium.
   ///
-  /// - Throws: `.notSupported`: what is mapped can be taken away by nobody but the workload, or is one large page.
+  /// - Throws: `.notSupported`: what is mapped is one large page.
   func check(_ device: DaxDevice) throws(Errno) {
-    guard device.medium.insertion == .continued, device.medium.pageBytes == PageSize.base.bytes,
-      !hasLargePages
+    guard device.medium.pageBytes == PageSize.base.bytes,
+      device.medium.insertion == .remapped || !hasLargePages
     else { throw .notSupported }
   }
 

@@ -14,4 +14,8 @@ public protocol Agent: Sendable {
 
   /// Makes every touch of the range SIGBUS/BUS_ADRERR.
   func withdraw(address: UInt64, length: UInt64, protection: Protection) throws(Errno)
+
+  /// Takes the pages out of a range of a ``Insertion/remapped`` window: a touch is an event again. The fault thread must go on reading
+  /// meanwhile.
+  func empty(address: UInt64, length: UInt64, protection: Protection) throws(Errno)
 }

@@ -75,12 +75,13 @@ extension Workload {
         return answer(address, isMissing: isMissing, by: thread, since: read)
       }
     }
-    let taken = agentTurn.withLock { _ in
+    // Not waited for: who has the turn may be waiting until the event of a move has been read.
+    let taken = agentTurn.withLockIfAvailable { _ in
       let next = step(address, isMissing: isMissing, by: thread, since: read)
       if case .agent(let work) = next { perform(work, since: read) }
       return next
     }
-    switch taken {
+    switch taken ?? .again {
     case .done, .agent: return true
     case .again: return false
     case .poisoned: return consume(address, by: thread)
@@ -246,9 +247,14 @@ extension Workload {
       let device = devices[index]
       let protection = state.withLock { $0.space.window(at: start)?.protection } ?? []
       do throws(Errno) {
-        try agent.insert(
-          device: index, address: start, length: length,
-          offset: device.offset(ofFolio: folios.lowerBound), protection: protection)
+        let offset = device.offset(ofFolio: folios.lowerBound)
+        for run in device.poison.isEmpty
+          ? [offset..<offset + length] : device.poison.healthy(in: offset..<offset + length)
+        {
+          try agent.insert(
+            device: index, address: start + (run.lowerBound - offset), length: UInt64(run.count),
+            offset: run.lowerBound, protection: protection)
+        }
         device.note(
           folios.count, read: read, counted: work.counted, installed: Clock.now())
         if !device.poison.isEmpty { tellInserted(index, folios, at: start) }

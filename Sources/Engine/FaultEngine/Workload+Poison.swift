@@ -87,6 +87,16 @@ extension Workload {
   ) -> Step {
     if isNew { device.take(folios) }
     let counted = Clock.now()
+    guard device.medium.insertion == .continued else {
+      if isNew {
+        return .agent(
+          AgentWork(
+            decision: .install(device: index, folios: folios, address: start, length: length),
+            counted: counted))
+      }
+      try? userfaultfd.wake(address: start, length: length)
+      return .done
+    }
     switch installAroundPoison(device, folios, start, length) {
     case .installed:
       if isNew {
@@ -234,14 +244,46 @@ extension Workload {
     }
   }
 
+  /// Takes pages out of the windows of a medium that is mapped over; stores until then are the medium's. Waits for the workload; not for
+  /// its fault thread.
+  ///
+  /// - Parameters:
+  ///   - bytes: Of the device, whole pages.
+  ///   - revoking: Folios whose references go back; nil: the address space goes on saying that they are present.
+  /// - Throws: As ``restore(device:_:)``.
+  public func empty(
+    device: Int, _ bytes: Range<UInt64>, revoking folios: Range<Int>?
+  ) throws(Errno) {
+    var released: [ReleasedRun] = []
+    defer { release(released) }
+    try forEachPlace(device: device, bytes) { state in
+      if let folios { released = state.space.revoke(device: device, folios: folios) }
+    } body: { address, length, _, window throws(Errno) in
+      try agent.empty(address: address, length: length, protection: window.protection)
+    }
+  }
+
   /// Puts the device's pages where the agent may have withdrawn them; the caller unmaps them everywhere, which takes away what was
   /// touched before it was counted. Waits for the workload.
   ///
   /// - Parameter bytes: Of the device, whole pages.
   /// - Throws: `.resourceTemporarilyUnavailable`: a change of one of its windows is under way; ask again. What mmap(2) failed with.
   public func restore(device: Int, _ bytes: Range<UInt64>) throws(Errno) {
+    try forEachPlace(device: device, bytes) { _ in
+    } body: { address, length, offset, window throws(Errno) in
+      try agent.insert(
+        device: device, address: address, length: length, offset: offset,
+        protection: window.protection)
+      try userfaultfd.register(address: address, length: length, minor: true)
+    }
+  }
+
+  /// What windows show of the bytes, with the agent's turn: no change of the address space begins, and no page comes, meanwhile.
+  private func forEachPlace(
+    device: Int, _ bytes: Range<UInt64>, first: (inout State) -> Void,
+    body: (_ address: UInt64, _ length: UInt64, _ offset: UInt64, Window) throws(Errno) -> Void
+  ) throws(Errno) {
     do throws(Errno) {
-      // No change of the address space begins meanwhile.
       try agentTurn.withLock { _ throws(Errno) in
         let places = try state.withLock { state throws(Errno) -> [(UInt64, Window)] in
           guard !state.ended else { return [] }
@@ -250,18 +292,16 @@ extension Workload {
             guard !state.space.isChanging(address..<address + 1) else {
               throw .resourceTemporarilyUnavailable
             }
-            state.condemned.remove(address)
             if let window = state.space.window(at: address) { places.append((address, window)) }
           }
+          for (address, _) in places { state.condemned.remove(address) }
+          first(&state)
           return places
         }
         for (address, window) in places {
           let offset = window.offset + (address - window.range.lowerBound)
           let length = min(bytes.upperBound - offset, window.range.upperBound - address)
-          try agent.insert(
-            device: device, address: address, length: length, offset: offset,
-            protection: window.protection)
-          try userfaultfd.register(address: address, length: length, minor: true)
+          try body(address, length, offset, window)
         }
       }
     } catch .brokenPipe {

@@ -161,8 +161,10 @@ public final class Workload: Sendable {
 
   /// The change has been made, or failed: gives back the references of what was unmapped and answers the faults that waited.
   public func complete(id: UInt64, succeeded: Bool, newAddress: UInt64, newLength: UInt64) {
-    let released = state.withLock {
-      $0.space.complete(
+    let released = state.withLock { state in
+      // Who was to meet an error there may be somewhere else now, and asks again.
+      state.condemned = []
+      return state.space.complete(
         id: id, succeeded: succeeded, newAddress: newAddress, newLength: newLength)
     }
     release(released)

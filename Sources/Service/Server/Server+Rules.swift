@@ -42,7 +42,7 @@ extension Server {
       } catch {
         throw RuleFailure(
           description:
-            "--inject: /dev/\(name) cannot have errors (\(error)): memory or a file on tmpfs with 4 KiB pages is needed"
+            "--inject: /dev/\(name) cannot have errors (\(error)): memory or a file, with 4 KiB pages, is needed"
         )
       }
     }

@@ -35,16 +35,26 @@ final class WireAgent: Agent {
       try command(
         Reply.Insert(
           address: address, length: length, offset: offset, device: device,
-          protection: protection.rawValue, isBeyond: false))
+          protection: protection.rawValue, content: .medium))
     }
   }
 
   func withdraw(address: UInt64, length: UInt64, protection: Protection) throws(Errno) {
+    try put(.nothing, address, length, protection)
+  }
+
+  func empty(address: UInt64, length: UInt64, protection: Protection) throws(Errno) {
+    try put(.absent, address, length, protection)
+  }
+
+  private func put(
+    _ content: Reply.Insert.Content, _ address: UInt64, _ length: UInt64, _ protection: Protection
+  ) throws(Errno) {
     try introduced.withLock { _ throws(Errno) in
       try command(
         Reply.Insert(
           address: address, length: length, offset: 0, device: 0,
-          protection: protection.rawValue, isBeyond: true))
+          protection: protection.rawValue, content: content))
     }
   }
 

@@ -76,19 +76,26 @@ public enum Reply: Sendable {
     public var offset: UInt64
     public var device: Int
     public var protection: UInt32
-    /// Past the device's end: map something whose touch is SIGBUS/BUS_ADRERR.
-    public var isBeyond: Bool
+    public enum Content: UInt32, Sendable {
+      /// The device's pages.
+      case medium
+      /// Something whose touch is SIGBUS/BUS_ADRERR.
+      case nothing
+      /// Memory without a page, whose touch is an event.
+      case absent
+    }
+    public var content: Content
 
     public init(
       address: UInt64, length: UInt64, offset: UInt64, device: Int, protection: UInt32,
-      isBeyond: Bool
+      content: Content
     ) {
       self.address = address
       self.length = length
       self.offset = offset
       self.device = device
       self.protection = protection
-      self.isBeyond = isBeyond
+      self.content = content
     }
   }
 }
@@ -139,7 +146,7 @@ extension Reply {
         of: sd_insert(
           header: Codec.header(SD_INSERT), address: insert.address, length: insert.length,
           offset: insert.offset, device: UInt32(insert.device), protection: insert.protection,
-          beyond: insert.isBeyond ? 1 : 0, reserved: 0))
+          content: insert.content.rawValue, reserved: 0))
     case .controlled(let result, let bytes):
       let room = Int(SD_ENVELOPE_MOST)
       let kept = bytes.prefix(room)
