@@ -194,13 +194,14 @@ static void leave_if_alone(void)
 }
 
 /* Obeys the server until it closes the connection. */
-static void serve(const struct sd_request *server)
+static void serve(const struct sd_request *server, int userfaultfd)
 {
 	int devices[SD_MAX_DEVICES];
 	union {
 		struct sd_header header;
 		struct sd_device_fd device;
 		struct sd_insert insert;
+		struct sd_put place;
 	} command;
 
 	for (unsigned index = 0; index < SD_MAX_DEVICES; index++)
@@ -235,7 +236,11 @@ static void serve(const struct sd_request *server)
 
 		struct sd_done done = { .header = sd_header_of(SD_DONE), .error = -EPROTO };
 
-		if (got == sizeof command.insert && command.header.type == SD_INSERT && command.insert.device < SD_MAX_DEVICES) {
+		if (got == sizeof command.place && command.header.type == SD_PUT && command.place.device < SD_MAX_DEVICES) {
+			long result = sd_put_piece(&command.place, devices[command.place.device], userfaultfd);
+
+			done.error = sd_failed(result) ? (int32_t)result : 0;
+		} else if (got == sizeof command.insert && command.header.type == SD_INSERT && command.insert.device < SD_MAX_DEVICES) {
 			const struct sd_insert *insert = &command.insert;
 			long result;
 
@@ -290,7 +295,7 @@ static void run(void)
 	tell_starter(ATTACHED);
 	/* Our copy of the userfaultfd stays open: should the server die, threads that wait for a page go on waiting until the
 	 * windows are revoked, and do not find memory that nobody guards. */
-	serve(&(struct sd_request){ (int)fd, sd_raw });
+	serve(&(struct sd_request){ (int)fd, sd_raw }, (int)userfaultfd);
 	__atomic_store_n(&agent.left, 1, __ATOMIC_RELEASE);
 	sd_porter_end();
 	sd_revoke_windows();
