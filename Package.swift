@@ -94,8 +94,16 @@ let package = Package(
     room("HostFilesystem", on: "Engine", ["LinuxSys", system]),
     room("NvdimmBus", on: "Engine", ["LinuxSys", "MemoryFailure", "PmemBase", system]),
     room(
+      "FuseMount", on: "Engine",
+      [
+        "ExtentFS", "DaxModel", "Medium", "LinuxSys", "PmemBase", system,
+        .target(name: "CFuse", condition: .when(traits: ["FuseMount"])),
+      ]),
+    room(
       "FaultEngine", on: "Engine",
-      ["DaxModel", "PageModel", "PmemBase", "Medium", "Latency", "LinuxSys", system]),
+      [
+        "FuseMount", "DaxModel", "PageModel", "PmemBase", "Medium", "Latency", "LinuxSys", system,
+      ]),
 
     room(
       "FailureEngine", on: "Engine",
@@ -103,13 +111,6 @@ let package = Package(
         "FaultEngine", "MemoryFailure", "DaxModel", "PageModel", "PmemBase", "Medium", "LinuxSys",
         system,
       ]),
-    room(
-      "FuseMount", on: "Engine",
-      [
-        "ExtentFS", "Medium", "LinuxSys", "PmemBase", system,
-        .target(name: "CFuse", condition: .when(traits: ["FuseMount"])),
-      ]),
-
     room(
       "Wire", on: "Service",
       ["CWire", "LinuxSys", "MemoryFailure", "PmemBase", "Latency", system]),

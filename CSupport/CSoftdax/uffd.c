@@ -16,6 +16,7 @@
 #ifndef USERFAULTFD_IOC_NEW /* 6.1 */
 #define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
 #endif
+#define CONTINUE_PROTECTED 2ull /* UFFDIO_CONTINUE_MODE_WP, 6.4 */
 struct sd_uffdio_poison { /* struct uffdio_poison, 6.6 */
 	struct uffdio_range range;
 	uint64_t mode;
@@ -83,7 +84,8 @@ int sd_uffd_read(int fd, struct sd_event *events, int capacity)
 			events[i].address = messages[i].arg.pagefault.address;
 			uint64_t flags = messages[i].arg.pagefault.flags;
 			events[i].flags = (flags & UFFD_PAGEFAULT_FLAG_WRITE ? SD_FAULT_WRITE : 0) |
-					  (flags & UFFD_PAGEFAULT_FLAG_MINOR ? SD_FAULT_MINOR : 0);
+					  (flags & UFFD_PAGEFAULT_FLAG_MINOR ? SD_FAULT_MINOR : 0) |
+					  (flags & UFFD_PAGEFAULT_FLAG_WP ? SD_FAULT_PROTECTED : 0);
 			events[i].thread = messages[i].arg.pagefault.feat.ptid;
 		} else {
 			events[i].kind = SD_EVENT_OTHER;
@@ -101,12 +103,43 @@ void sd_uffd_wait(int fd)
 	poll(&state, 1, -1);
 }
 
-int sd_uffd_continue(int fd, uint64_t start, uint64_t length, int64_t *mapped)
+static int map_existing(int fd, uint64_t start, uint64_t length, uint64_t mode, int64_t *mapped)
 {
-	struct uffdio_continue arg = { .range = { start, length } };
+	struct uffdio_continue arg = { .range = { start, length }, .mode = mode };
 	int result = ioctl(fd, UFFDIO_CONTINUE, &arg) == 0 ? 0 : -errno;
 	*mapped = arg.mapped > 0 ? arg.mapped : 0;
 	return result;
+}
+
+int sd_uffd_continue(int fd, uint64_t start, uint64_t length, int64_t *mapped)
+{
+	return map_existing(fd, start, length, 0, mapped);
+}
+
+int sd_uffd_continue_protected(int fd, uint64_t start, uint64_t length, int64_t *mapped)
+{
+	return map_existing(fd, start, length, CONTINUE_PROTECTED, mapped);
+}
+
+int sd_uffd_zero(int fd, uint64_t address, int is_protected)
+{
+	static const char zeroes[4096] __attribute__((aligned(4096)));
+	struct uffdio_copy arg = {
+		.dst = address,
+		.src = (uintptr_t)zeroes,
+		.len = sizeof zeroes,
+		.mode = is_protected ? UFFDIO_COPY_MODE_WP : 0,
+	};
+	return ioctl(fd, UFFDIO_COPY, &arg) == 0 ? 0 : -errno;
+}
+
+int sd_uffd_protect(int fd, uint64_t start, uint64_t length, int is_protected)
+{
+	struct uffdio_writeprotect arg = {
+		.range = { start, length },
+		.mode = is_protected ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+	return ioctl(fd, UFFDIO_WRITEPROTECT, &arg) == 0 ? 0 : -errno;
 }
 
 int sd_uffd_wake(int fd, uint64_t start, uint64_t length)

@@ -248,6 +248,7 @@ static void serve(const struct sd_request *server, long userfaultfd)
 		struct sd_header header;
 		struct sd_device_fd device;
 		struct sd_insert insert;
+		struct sd_put place;
 	} command;
 
 	for (unsigned index = 0; index < SD_MAX_DEVICES; index++)
@@ -281,7 +282,11 @@ static void serve(const struct sd_request *server, long userfaultfd)
 
 		struct sd_done done = { .header = sd_header_of(SD_DONE), .error = -EPROTO };
 
-		if (got == sizeof command.insert && command.header.type == SD_INSERT && command.insert.device < SD_MAX_DEVICES) {
+		if (got == sizeof command.place && command.header.type == SD_PUT && command.place.device < SD_MAX_DEVICES) {
+			long result = sd_put_piece(&command.place, devices[command.place.device], userfaultfd);
+
+			done.error = sd_failed(result) ? (int32_t)result : 0;
+		} else if (got == sizeof command.insert && command.header.type == SD_INSERT && command.insert.device < SD_MAX_DEVICES) {
 			const struct sd_insert *insert = &command.insert;
 			long result;
 

@@ -37,6 +37,7 @@ void sd_say(const char *first, ...);
 
 #define SD_LEAVING 1u  /* a call that takes it away is under way */
 #define SD_DONTFORK 2u /* MADV_DONTFORK */
+#define SD_PRIVATE 4u  /* MAP_PRIVATE; of files only */
 
 struct sd_window_entry {
 	uintptr_t start;
@@ -48,6 +49,7 @@ struct sd_window_entry {
 	uint8_t protection; /* PROT_* */
 	uint8_t kind;	    /* enum sd_window */
 	uint8_t flags;
+	uint64_t file; /* SD_WINDOW_PIECES: names the file; else 0 */
 };
 
 extern uintptr_t sd_lowest, sd_highest; /* every window lies between; read without the lock */
@@ -81,6 +83,9 @@ void sd_flag_windows(uintptr_t start, uintptr_t end, uint8_t flag, bool on);
 void sd_protect_windows(uintptr_t start, uintptr_t end, int protection);
 /* After mremap(). */
 void sd_move_windows(uintptr_t start, size_t old_length, uintptr_t target, size_t new_length);
+/* Calls `part` for each part of a file's window in [start, end), in order, under the process lock; a part that a call is taking
+ * away is waited for first.  Returns the bytes that were in windows, or what `part` failed with. */
+long sd_for_file_windows(uintptr_t start, uintptr_t end, long (*part)(uintptr_t start, uintptr_t end, void *context), void *context);
 /* The server is gone: every window, and every one that is added later, becomes memory whose touch is SIGBUS. */
 void sd_revoke_windows(void);
 /* Memory whose touch is SIGBUS with BUS_ADRERR. */
@@ -216,6 +221,18 @@ long sd_move(uint8_t kind, uintptr_t start, size_t old_length, size_t new_length
 long sd_zap_anonymous(const struct sd_window_entry *window, uintptr_t start, uintptr_t end);
 /* advise.c: has the server insert what [start, end) shows of windows. */
 void sd_populate(uintptr_t start, uintptr_t end);
+
+/* ------------------------------------------------------------------ file.c: windows of files on a mount */
+
+/* Names the file of a descriptor to the server; 0 if it is not on a mount of softdax whose files have windows. */
+uint64_t sd_file_of_descriptor(int fd);
+/* In the agent: SD_PUT. */
+long sd_put_piece(const struct sd_put *place, int medium, int userfaultfd);
+/* mremap() of part of a file's window. */
+long sd_move_file(const struct sd_window_entry *window, uintptr_t start, size_t old_length, size_t new_length, int flags,
+		  uintptr_t target);
+/* mremap() to a fixed place, of memory that may be several mappings. */
+long sd_remap_pieces(uintptr_t start, size_t length, uintptr_t target);
 
 /* ------------------------------------------------------------------ fork.c */
 

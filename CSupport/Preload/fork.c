@@ -51,9 +51,12 @@ static long adopt(const struct sd_window_entry *window, uint64_t token)
 		.device = window->device,
 		.access = window->access,
 		.protection = window->protection,
+		.is_private = window->flags & SD_PRIVATE ? 1 : 0,
+		.file = window->file,
 	};
 
-	if (window->kind == SD_WINDOW_ANONYMOUS) {
+	/* A private one's copies are the child's. */
+	if (window->kind != SD_WINDOW_FILE && !(window->flags & SD_PRIVATE)) {
 		long result = sd_raw_mmap(window->start, window->end - window->start, window->protection,
 					  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 

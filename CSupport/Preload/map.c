@@ -180,7 +180,7 @@ static long map_window(struct attempt *attempt)
 	uint32_t flags = attempt->map.flags;
 	long result;
 
-	if (attempt->over) /* populated when it is in its place */
+	if (attempt->over || attempt->map.file) /* populated when it is in its place, and known */
 		attempt->map.flags &= ~(uint32_t)(MAP_POPULATE | MAP_LOCKED);
 	for (long round = 0;; round++) {
 		result = converse(attempt, &plan, &place);
@@ -218,6 +218,8 @@ static long map_window(struct attempt *attempt)
 		.access = (uint8_t)attempt->map.access,
 		.protection = (uint8_t)(attempt->map.protection & 7),
 		.kind = (uint8_t)plan.window,
+		.file = attempt->map.file,
+		.flags = attempt->map.file && (flags & MAP_TYPE) == MAP_PRIVATE ? SD_PRIVATE : 0,
 	};
 
 	result = sd_add_window(&window);
@@ -225,15 +227,16 @@ static long map_window(struct attempt *attempt)
 		sd_do_munmap(place, plan.length);
 		return result;
 	}
-	if (attempt->over && flags & (MAP_POPULATE | MAP_LOCKED))
+	if ((attempt->over || attempt->map.file) && flags & (MAP_POPULATE | MAP_LOCKED))
 		sd_populate(place, place + plan.length);
 	if (flags & MAP_LOCKED)
 		SD_RAW2(SYS_mlock, place, plan.length);
 	return (long)place;
 }
 
-static long map_device(const struct sd_table_entry *entry, uintptr_t address, size_t length, int protection, int flags,
-		       uint32_t access, uint64_t offset)
+/* Of a device, or of a file. */
+static long map_from(uint32_t device, uint64_t file, uintptr_t address, size_t length, int protection, int flags, uint32_t access,
+		     uint64_t offset)
 {
 	struct attempt attempt = {
 		.map = {
@@ -241,7 +244,8 @@ static long map_device(const struct sd_table_entry *entry, uintptr_t address, si
 			.address = address,
 			.length = length,
 			.offset = offset,
-			.device = entry->device,
+			.device = device,
+			.file = file,
 			.access = access,
 			.protection = (uint32_t)protection & 7,
 			.flags = (uint32_t)flags,
@@ -269,11 +273,9 @@ static long map_device(const struct sd_table_entry *entry, uintptr_t address, si
 
 long sd_map_again(const struct sd_window_entry *window, size_t length, int flags, uintptr_t address)
 {
-	const struct sd_table_entry *entry = sd_entry_of_device(window->device);
+	int type = window->flags & SD_PRIVATE ? MAP_PRIVATE : MAP_SHARED;
 
-	if (!entry)
-		return -EFAULT;
-	return map_device(entry, address, length, window->protection, MAP_SHARED | flags, window->access, window->offset);
+	return map_from(window->device, window->file, address, length, window->protection, type | flags, window->access, window->offset);
 }
 
 /* Something else than a device, over windows. */
@@ -317,7 +319,17 @@ long sd_do_mmap(uintptr_t address, size_t length, int protection, int flags, int
 				return -EINVAL;
 			if (entry->node != SD_NODE_DAX)
 				return -ENODEV;
-			return map_device(entry, address, length, protection, flags, (uint32_t)status & O_ACCMODE, offset);
+			return map_from(entry->device, 0, address, length, protection, flags, (uint32_t)status & O_ACCMODE, offset);
+		}
+
+		uint64_t file = (offset & 4095) == 0 ? sd_file_of_descriptor(fd) : 0;
+
+		if (file) {
+			long result = map_from(0, file, address, length, protection, flags, 0, offset);
+
+			/* -ENOTTY: of another server's mount, or not as windows: the kernel's mapping. */
+			if (result != -ENOTTY)
+				return result;
 		}
 	}
 	if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) == MAP_FIXED && length && address % 4096 == 0 &&

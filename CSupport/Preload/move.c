@@ -108,7 +108,10 @@ long sd_move(uint8_t kind, uintptr_t start, size_t old_length, size_t new_length
 		sd_flag_windows(start, start + old_size, SD_LEAVING, true);
 		if (fixed)
 			sd_flag_windows(target, target + new_size, SD_LEAVING, true);
-		result = remap(&call, start, old_length, new_length, flags, target);
+		if (kind == SD_WINDOW_PIECES)
+			result = sd_remap_pieces(start, old_size, target);
+		else
+			result = remap(&call, start, old_length, new_length, flags, target);
 		if (!sd_failed(result)) {
 			sd_move_windows(start, old_size, (uintptr_t)result, new_size);
 		} else {
@@ -156,7 +159,9 @@ long sd_do_mremap(uintptr_t address, size_t old_length, size_t new_length, int f
 
 	sd_quiet_begin(&quiet);
 
-	long result = sd_move(ours ? window.kind : SD_WINDOW_FILE, address, old_length, new_length, flags, target);
+	long result = ours && window.kind == SD_WINDOW_PIECES
+		? sd_move_file(&window, address, old_length, new_length, flags, target)
+		: sd_move(ours ? window.kind : SD_WINDOW_FILE, address, old_length, new_length, flags, target);
 
 	sd_quiet_end(&quiet);
 	return result;

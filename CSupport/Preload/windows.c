@@ -127,7 +127,7 @@ static void join(uintptr_t start, uintptr_t end)
 	while (index + 1 < count && entries[index].start <= end) {
 		const struct sd_window_entry *left = &entries[index], *right = left + 1;
 
-		if (left->end == right->start && left->device == right->device && left->access == right->access &&
+		if (left->end == right->start && left->device == right->device && left->file == right->file && left->access == right->access &&
 		    left->protection == right->protection && left->kind == right->kind && left->flags == right->flags &&
 		    left->offset + (left->end - left->start) == right->offset) {
 			entries[index].end = right->end;
@@ -323,6 +323,37 @@ void sd_move_windows(uintptr_t start, size_t old_length, uintptr_t target, size_
 	change_end(&quiet);
 }
 
+long sd_for_file_windows(uintptr_t start, uintptr_t end, long (*part)(uintptr_t start, uintptr_t end, void *context), void *context)
+{
+	long done = 0;
+	bool leaving;
+
+	do {
+		leaving = false;
+		sd_lock(&sd_process_lock);
+		for (size_t index = first_above(start); index < count && entries[index].start < end; index++)
+			leaving |= entries[index].kind == SD_WINDOW_PIECES && entries[index].flags & SD_LEAVING;
+		for (size_t index = first_above(start); !leaving && index < count && entries[index].start < end; index++) {
+			uintptr_t from = entries[index].start > start ? entries[index].start : start;
+			uintptr_t to = entries[index].end < end ? entries[index].end : end;
+			long result;
+
+			if (entries[index].kind != SD_WINDOW_PIECES)
+				continue;
+			result = part(from, to, context);
+			if (sd_failed(result)) {
+				done = result;
+				break;
+			}
+			done += (long)(to - from);
+		}
+		sd_unlock(&sd_process_lock);
+		if (leaving)
+			sd_raw_sleep(20000);
+	} while (leaving);
+	return done;
+}
+
 /* ------------------------------------------------------------------ the end */
 
 long sd_map_nothing(uintptr_t start, size_t length, int protection)
@@ -377,7 +408,7 @@ void sd_windows_after_fork(void)
 
 		if (window->flags & (SD_DONTFORK | SD_LEAVING)) {
 			/* What the agent has mapped there knows nothing of MADV_DONTFORK. */
-			if (window->flags == SD_DONTFORK && window->kind == SD_WINDOW_ANONYMOUS)
+			if (!(window->flags & SD_LEAVING) && window->kind != SD_WINDOW_FILE)
 				sd_raw_munmap(window->start, window->end - window->start);
 			delete_at(index);
 		} else {

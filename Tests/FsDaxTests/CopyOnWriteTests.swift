@@ -60,4 +60,26 @@ import Testing
     #expect(opened.isPresent(3, 1) == (kernel == .v6_1))
     #expect(opened.isPresent(3, 2))
   }
+
+  /// Catches an index that counts a small entry for a huge one, and loses pages or its balance when the file ends.
+  @Test(arguments: KernelBehavior.allCases)
+  func `a store to one page of a huge shared entry leaves nothing of that entry`(
+    kernel: KernelBehavior
+  ) {
+    let opened = Machine(kernel).file(1, pages: 512, block: 512)
+    opened.file.shared = Set(512..<1024)
+    opened.map()
+    opened.read(7)
+    #expect(opened.mapping.entries[9] == DaxEntry(.block(512), .huge))
+    opened.write(8)
+    #expect(opened.file.copies == [.blocks(from: 520)])
+    #expect(opened.mapping.entries[8] == DaxEntry(.block(2048), .base))
+    #expect(opened.mapping.entries[9] == nil && !opened.isPresent(9))
+    #expect(opened.mapping.entries.pageCount == 1)
+    opened.read(9)
+    #expect(opened.mapping.entries[9] == DaxEntry(.block(521), .base))
+    opened.mapping.unmapAll(process: 1)
+    opened.mapping.truncatePages(from: 0)
+    #expect(opened.mapping.entries.isEmpty && opened.mapping.entries.pageCount == 0)
+  }
 }

@@ -2,9 +2,10 @@
 /*
  * fsx - random calls on two files of a directory, compared with arrays in memory after each.
  *
- *   fsx DIRECTORY SEED OPERATIONS [clone]
+ *   fsx DIRECTORY SEED OPERATIONS [clone [mapped]]
  *
- * With `clone` FICLONERANGE must work. When the filesystem goes away under it (ENOTCONN and its kin) it says "gone", waits for a line, opens the
+ * With `clone` FICLONERANGE must work. With `mapped` both files stay mapped, shared and private: after each call the bytes are found there as
+ * well, stores go through them, and behind the end of a file there is SIGBUS. When the filesystem goes away under it (ENOTCONN and its kin) it says "gone", waits for a line, opens the
  * files again, and goes on: the call that was under way may have been done, or not, or each of its bytes, or not; everything else must be as
  * it was.
  */
@@ -31,12 +32,21 @@ struct file {
 	int fd;
 	size_t size;
 	unsigned char bytes[LIMIT];
+	unsigned char *shared, *own; /* mappings that stay; `own` is private */
+	unsigned char copied[LIMIT / 4096]; /* pages of `own` that are copies */
+	unsigned char copies[LIMIT];
 };
 
 static struct file files[2], before[2];
 static uint64_t state;
 static unsigned long number, gone;
 static const char *doing = "nothing";
+static int mapped;
+static struct {
+	const char *doing;
+	int file;
+	size_t at, count;
+} history[32];
 static sigjmp_buf faulted;
 
 static uint32_t any(uint32_t below)
@@ -55,6 +65,9 @@ static void on_sigbus(int signal)
 
 static void die(const char *what, size_t at)
 {
+	for (unsigned long i = number > 31 ? number - 31 : 1; i < number; i++)
+		printf("%lu: %s of file %d, %zu bytes at %zu\n", i, history[i % 32].doing, history[i % 32].file,
+		       history[i % 32].count, history[i % 32].at);
 	printf("operation %lu (%s): %s at %zu: %s\n", number, doing, what, at, strerror(errno));
 	exit(1);
 }
@@ -100,6 +113,32 @@ static ssize_t load(struct file *file, unsigned char *into)
 	return status.st_size;
 }
 
+/* What the mappings show: whole pages, zeroes behind the end of the file, and no page behind that. */
+static void look(struct file *file)
+{
+	size_t end = (file->size + 4095) & ~(size_t)4095;
+
+	for (volatile size_t i = 0; i < end; i++) {
+		unsigned char byte = i < file->size ? file->bytes[i] : 0;
+
+		/* Behind the end in the last page is what was stored there, if the file has not been read or written since. */
+		if (file->shared[i] != byte && i < file->size)
+			die("byte of the shared mapping", i);
+		if (file->copied[i / 4096])
+			byte = file->copies[i];
+		if (file->own[i] != byte && (i < file->size || file->copied[i / 4096]))
+			die("byte of the private mapping", i);
+	}
+	if (end < LIMIT && sigsetjmp(faulted, 1) == 0) {
+		(void)*(volatile unsigned char *)&file->shared[end + any((uint32_t)(LIMIT - end))];
+		die("no SIGBUS behind the end", end);
+	}
+	if (end < LIMIT && sigsetjmp(faulted, 1) == 0) {
+		(void)*(volatile unsigned char *)&file->own[end];
+		die("no SIGBUS behind the end of the private mapping", end);
+	}
+}
+
 /* Compares a file with what it should be. */
 static int verify(struct file *file)
 {
@@ -113,6 +152,8 @@ static int verify(struct file *file)
 	for (size_t i = 0; i < file->size; i++)
 		if (now[i] != file->bytes[i])
 			die("byte", i);
+	if (mapped)
+		look(file);
 	return 0;
 }
 
@@ -162,6 +203,27 @@ static void grow(struct file *file, size_t size)
 	}
 }
 
+/* Truncation takes private copies away behind the new end. */
+static void cut(struct file *file, size_t size)
+{
+	for (size_t page = (size + 4095) / 4096; page < LIMIT / 4096; page++)
+		file->copied[page] = 0;
+	file->size = size;
+}
+
+static void map_file(struct file *file)
+{
+	if (file->shared) {
+		munmap(file->shared, LIMIT);
+		munmap(file->own, LIMIT);
+	}
+	file->shared = mmap(NULL, LIMIT, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
+	file->own = mmap(NULL, LIMIT, PROT_READ | PROT_WRITE, MAP_PRIVATE, file->fd, 0);
+	if (file->shared == MAP_FAILED || file->own == MAP_FAILED)
+		die("mmap", 0);
+	memset(file->copied, 0, sizeof file->copied);
+}
+
 static void put(struct file *file, size_t at, const unsigned char *bytes, size_t count)
 {
 	grow(file, at + count);
@@ -183,6 +245,50 @@ static int one(int clones)
 		count = LIMIT - at;
 	for (size_t i = 0; i < count; i++)
 		bytes[i] = (unsigned char)(any(255) + 1);
+	history[number % 32].file = (int)(file - files);
+	history[number % 32].at = at;
+	history[number % 32].count = count;
+	if (mapped && any(3) == 0) {
+		if (any(12) == 0) {
+			doing = "map again";
+			map_file(file);
+			return 0;
+		}
+		if (any(8) == 0) {
+			doing = "zap";
+			at &= ~(size_t)4095;
+			if (any(2))
+				return madvise(file->shared + at, count, MADV_DONTNEED);
+			for (size_t page = at / 4096; page < (at + count + 4095) / 4096; page++)
+				file->copied[page] = 0;
+			return madvise(file->own + at, count, MADV_DONTNEED);
+		}
+		if (at >= file->size)
+			return 0;
+		if (count > file->size - at)
+			count = file->size - at;
+		if (any(3)) {
+			doing = "store through the mapping";
+			memcpy(file->bytes + at, bytes, count);
+			memcpy(file->shared + at, bytes, count);
+			return any(4) ? 0 : msync(file->shared + (at & ~(size_t)4095), count, MS_SYNC);
+		}
+		doing = "store to the private mapping";
+		if (count > 20000)
+			count = 20000;
+		for (size_t page = at / 4096; page <= (at + count - 1) / 4096; page++) {
+			if (!file->copied[page]) {
+				memset(file->copies + page * 4096, 0, 4096);
+				if (page * 4096 < file->size)
+					memcpy(file->copies + page * 4096, file->bytes + page * 4096,
+					       file->size - page * 4096 < 4096 ? file->size - page * 4096 : 4096);
+			}
+			file->copied[page] = 1;
+		}
+		memcpy(file->copies + at, bytes, count);
+		memcpy(file->own + at, bytes, count);
+		return 0;
+	}
 	switch (any(14)) {
 	case 0:
 	case 1:
@@ -208,7 +314,7 @@ static int one(int clones)
 	case 4:
 		doing = "truncate";
 		if (at < file->size)
-			file->size = at;
+			cut(file, at);
 		else
 			grow(file, at);
 		return ftruncate(file->fd, (off_t)at);
@@ -322,6 +428,8 @@ int main(int argc, char **argv)
 	unsigned long operations = strtoul(argv[3], NULL, 0);
 	int clones = argc > 4;
 
+	mapped = argc > 5;
+
 	signal(SIGBUS, on_sigbus);
 	for (int i = 0; i < 2; i++)
 		snprintf(files[i].path, sizeof(files[i].path), "%s/fsx-%d", argv[1], i);
@@ -329,6 +437,8 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 2; i++)
 		if (ftruncate(files[i].fd, 0) < 0)
 			die("truncate", 0);
+	for (int i = 0; mapped && i < 2; i++)
+		map_file(&files[i]);
 	for (number = 1; number <= operations; number++) {
 		memcpy(before, files, sizeof(files));
 		if (one(clones) < 0 || verify(&files[0]) < 0 || verify(&files[1]) < 0) {
@@ -336,6 +446,7 @@ int main(int argc, char **argv)
 				die("failed", 0);
 			come_back();
 		}
+		history[number % 32].doing = doing;
 		if (number % 100 == 0) {
 			printf("at %lu\n", number);
 			fflush(stdout);

@@ -16,12 +16,12 @@ enum Example {
     Codec.put("fio", into: &attach.command)
     let map = sd_map(
       header: Codec.header(SD_MAP), token: .max, address: 2, length: 3, offset: 4, device: 5,
-      access: 6, protection: 7, flags: 8)
+      access: 6, protection: 7, flags: 8, file: 9)
     let mapped = sd_mapped(
       header: Codec.header(SD_MAPPED), error: -12, reserved: 0, address: 2, length: 3)
     let adopt = sd_adopt(
-      header: Codec.header(SD_ADOPT), token: 1, address: 2, length: 3, offset: 4, entered: 8,
-      device: 5, access: 6, protection: 7, reserved: 0)
+      header: Codec.header(SD_ADOPT), token: 1, address: 2, length: 3, offset: 4, entered: 9,
+      device: 5, access: 6, protection: 7, is_private: 1, file: 8)
     let change = sd_change(
       header: Codec.header(SD_CHANGE), token: 1, address: 2, length: 3, argument: 4, target: 5,
       scratch: 6, operation: SD_MOVE.rawValue, flags: 8)
@@ -65,7 +65,7 @@ enum Example {
       ),
       (
         Codec.bytes(of: map),
-        "\(Request.map(Request.Map(token: .max, address: 2, length: 3, offset: 4, device: 5, access: 6, protection: 7, flags: 8)))"
+        "\(Request.map(Request.Map(token: .max, address: 2, length: 3, offset: 4, device: 5, access: 6, protection: 7, flags: 8, file: 9)))"
       ),
       (
         Codec.bytes(of: mapped),
@@ -73,7 +73,7 @@ enum Example {
       ),
       (
         Codec.bytes(of: adopt),
-        "\(Request.adopt(Request.Adopt(token: 1, address: 2, length: 3, offset: 4, entered: 8, device: 5, access: 6, protection: 7)))"
+        "\(Request.adopt(Request.Adopt(token: 1, address: 2, length: 3, offset: 4, entered: 9, device: 5, access: 6, protection: 7, file: 8, isPrivate: true)))"
       ),
       (
         Codec.bytes(of: change),

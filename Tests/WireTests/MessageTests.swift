@@ -18,10 +18,11 @@ internal import Testing
     #expect(size(sd_attached.self) == [24, 24])
     #expect(size(sd_device_fd.self) == [16, 16])
     #expect(size(sd_insert.self) == [48, 48])
-    #expect(size(sd_map.self) == [56, 56])
+    #expect(size(sd_put.self) == [48, 48])
+    #expect(size(sd_map.self) == [64, 64])
     #expect(size(sd_map_plan.self) == [40, 40])
     #expect(size(sd_mapped.self) == [32, 32])
-    #expect(size(sd_adopt.self) == [64, 64])
+    #expect(size(sd_adopt.self) == [72, 72])
     #expect(size(sd_change.self) == [64, 64])
     #expect(size(sd_change_plan.self) == [48, 48])
     #expect(size(sd_changed.self) == [32, 32])
@@ -192,6 +193,13 @@ internal import Testing
     #expect(descriptor.header.type == UInt16(SD_DEVICE_FD.rawValue))
     #expect(descriptor.device == 63)
 
+    let place = try read(
+      sd_put.self,
+      .place(
+        Reply.Place(.isPrivate, address: 1, length: 2, offset: 3, device: 4, protection: 5)))
+    #expect(place.header.type == UInt16(SD_PUT.rawValue))
+    #expect([place.address, place.length, place.offset] == [1, 2, 3])
+    #expect([place.device, place.protection, place.piece] == [4, 5, SD_PIECE_PRIVATE.rawValue])
     let insert = try read(
       sd_insert.self,
       .insert(
@@ -199,7 +207,7 @@ internal import Testing
           address: 1, length: 2, offset: 3, device: 4, protection: 5, content: .nothing)))
     #expect(insert.header.type == UInt16(SD_INSERT.rawValue))
     #expect([insert.address, insert.length, insert.offset] == [1, 2, 3])
-    #expect([insert.device, insert.protection, insert.beyond] == [4, 5, 1])
+    #expect([insert.device, insert.protection, insert.content] == [4, 5, SD_CONTENT_NOTHING.rawValue])
 
     for kept in [0, 3, Int(SD_ENVELOPE_MOST)] {
       let bytes = Reply.controlled(result: -25, bytes: Array(repeating: 7, count: kept)).encoded

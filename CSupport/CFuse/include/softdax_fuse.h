@@ -145,6 +145,7 @@ int sd_fuse_reply_ioctl(void *reply, const void *bytes, size_t count);
  */
 #define SD_FUSE_IOC_CLONE 0x4020da01u   /* _IOW(0xda, 1, struct sd_fuse_clone) */
 #define SD_FUSE_IOC_EXTENTS 0xdc80da02u /* _IOWR(0xda, 2, struct sd_fuse_extents) */
+#define SD_FUSE_IOC_WINDOW 0x8008da03u  /* _IOR(0xda, 3, uint64_t): names the file, opened like this, in SD_MAP; -ENOTTY: cannot be */
 
 /* On the file that gets the blocks, open for writing. */
 struct sd_fuse_clone {

@@ -30,6 +30,7 @@ int sd_uffd_unregister(int fd, uint64_t start, uint64_t length);
 #define SD_EVENT_OTHER 2u /* remap and kin: reading it was all the kernel waits for */
 #define SD_FAULT_WRITE 1u
 #define SD_FAULT_MINOR 2u /* the medium holds the page */
+#define SD_FAULT_PROTECTED 4u /* a store to a write-protected page */
 
 struct sd_event {
 	uint64_t address; /* byte address of the fault, page-aligned unless EXACT_ADDRESS was asked for */
@@ -49,6 +50,12 @@ void sd_uffd_wait(int fd);
  * also on failure.  -EEXIST: the first page not done is mapped already; -EFAULT: the medium has no page there;
  * -EAGAIN: the address space is in mremap or fork; -ENOENT, -ESRCH: range or process gone. */
 int sd_uffd_continue(int fd, uint64_t start, uint64_t length, int64_t *mapped);
+/* The same, write-protected: the next store to each page is an event (6.4). */
+int sd_uffd_continue_protected(int fd, uint64_t start, uint64_t length, int64_t *mapped);
+/* Puts a page of zeroes into anonymous memory, write-protected or not, and wakes who waits there.  -EEXIST: a page is there. */
+int sd_uffd_zero(int fd, uint64_t address, int is_protected);
+/* UFFDIO_WRITEPROTECT: `is_protected` 0 also wakes who waits in the range. */
+int sd_uffd_protect(int fd, uint64_t start, uint64_t length, int is_protected);
 int sd_uffd_wake(int fd, uint64_t start, uint64_t length);
 /* UFFDIO_POISON (6.6): the next touch is SIGBUS. */
 int sd_uffd_poison(int fd, uint64_t start, uint64_t length);
@@ -61,5 +68,8 @@ int sd_uffd_poison(int fd, uint64_t start, uint64_t length);
 #define SD_FEATURE_MINOR_HUGETLBFS (1ull << 9)
 #define SD_FEATURE_MINOR_SHMEM (1ull << 10)
 #define SD_FEATURE_POISON (1ull << 14)
+#define SD_FEATURE_PAGEFAULT_FLAG_WP (1ull << 0)
+#define SD_FEATURE_WP_HUGETLBFS_SHMEM (1ull << 12)
+#define SD_FEATURE_WP_UNPOPULATED (1ull << 13) /* 6.4, as sd_uffd_continue_protected() */
 
 #endif

@@ -51,6 +51,7 @@ enum sd_type {
 	SD_ATTACHED = 17, /* reply: struct sd_attached + memory for struct sd_handled_ring */
 	SD_DEVICE_FD = 18, /* server to agent: struct sd_device_fd + descriptor; no reply */
 	SD_INSERT = 19,    /* server to agent: struct sd_insert; the agent replies SD_DONE */
+	SD_PUT = 20,	   /* server to agent: struct sd_put; the agent replies SD_DONE */
 
 	SD_MAP = 32,      /* struct sd_map */
 	SD_MAP_PLAN = 33, /* reply: struct sd_map_plan, + a read-write descriptor for SD_WINDOW_FILE */
@@ -113,6 +114,7 @@ struct sd_done {
 enum sd_window {
 	SD_WINDOW_FILE = 1, /* map the medium's descriptor (from SD_MAP_PLAN), MAP_SHARED, at the device offset */
 	SD_WINDOW_ANONYMOUS = 2, /* private anonymous memory; the agent maps the medium over it on demand */
+	SD_WINDOW_PIECES = 3, /* of a file on a mount: begins as private anonymous memory; the agent puts pieces of the medium there */
 };
 
 struct sd_table_header {
@@ -183,6 +185,26 @@ struct sd_insert { /* over whatever is there */
 	uint32_t reserved;
 };
 
+enum sd_piece {
+	SD_PIECE_NOTHING_MAPPED = 1, /* watched anonymous memory without a page: a hole, or not known yet */
+	SD_PIECE_SHARED = 2,	     /* the medium at `offset`, MAP_SHARED, watched */
+	SD_PIECE_PRIVATE = 3,	     /* the same, MAP_PRIVATE */
+	SD_PIECE_BEYOND = 4,	     /* past the file's end: its touch is SIGBUS/BUS_ADRERR */
+	SD_PIECE_ZAP = 5,	     /* nothing is mapped anew: page-table entries of the range go */
+};
+
+/* Of a window of a file.  -ENOENT: not all of the range is one any more (SD_PIECE_ZAP: never). */
+struct sd_put {
+	struct sd_header header;
+	uint64_t address;
+	uint64_t length;
+	uint64_t offset;
+	uint32_t device;     /* whose descriptor, see sd_device_fd */
+	uint32_t protection; /* PROT_* */
+	uint32_t piece;	     /* enum sd_piece */
+	uint32_t reserved;
+};
+
 /* ------------------------------------------------------------------ request connections */
 
 struct sd_map { /* mmap() of a device node, before anything is mapped */
@@ -195,6 +217,7 @@ struct sd_map { /* mmap() of a device node, before anything is mapped */
 	uint32_t access;     /* the descriptor's O_ACCMODE */
 	uint32_t protection; /* PROT_* */
 	uint32_t flags;      /* MAP_*, as given by the caller */
+	uint64_t file;	     /* 0, or what SD_FUSE_IOC_WINDOW answered: a file of a mount; device and access count for nothing then */
 };
 
 struct sd_map_plan {
@@ -224,7 +247,8 @@ struct sd_adopt { /* a child after fork(): this range is mapped already, with th
 	uint32_t device;
 	uint32_t access;
 	uint32_t protection;
-	uint32_t reserved;
+	uint32_t is_private; /* of a file: MAP_PRIVATE */
+	uint64_t file;	     /* as in sd_map */
 };
 
 enum sd_operation {
@@ -697,10 +721,11 @@ SD_ASSERT_SIZE(sd_attach, 48);
 SD_ASSERT_SIZE(sd_attached, 24);
 SD_ASSERT_SIZE(sd_device_fd, 16);
 SD_ASSERT_SIZE(sd_insert, 48);
-SD_ASSERT_SIZE(sd_map, 56);
+SD_ASSERT_SIZE(sd_put, 48);
+SD_ASSERT_SIZE(sd_map, 64);
 SD_ASSERT_SIZE(sd_map_plan, 40);
 SD_ASSERT_SIZE(sd_mapped, 32);
-SD_ASSERT_SIZE(sd_adopt, 64);
+SD_ASSERT_SIZE(sd_adopt, 72);
 SD_ASSERT_SIZE(sd_change, 64);
 SD_ASSERT_SIZE(sd_change_plan, 48);
 SD_ASSERT_SIZE(sd_changed, 32);

@@ -1,4 +1,5 @@
 public import DaxModel
+public import FuseMount
 public import SystemPackage
 
 /// What only the workload's own agent thread can do to its address space.
@@ -18,4 +19,24 @@ public protocol Agent: Sendable {
   /// Takes the pages out of a range of a ``Insertion/remapped`` window: a touch is an event again. The fault thread must go on reading
   /// meanwhile.
   func empty(address: UInt64, length: UInt64, protection: Protection) throws(Errno)
+
+  /// Puts a piece of a file's window in place.
+  ///
+  /// - Parameter device: Whose medium; mounts' come after the devices.
+  /// - Throws: As `insert`; `.noSuchFileOrDirectory` where there is no window any more.
+  func place(
+    _ piece: WindowPiece, device: Int, at addresses: Range<UInt64>, protection: Protection)
+    throws(Errno)
+
+  /// Takes the pages of files' windows in the range away; what is no window stays.
+  func zap(device: Int, _ addresses: Range<UInt64>) throws(Errno)
+}
+
+extension Agent {
+  /// An agent that knows no files.
+  public func place(
+    _ piece: WindowPiece, device: Int, at addresses: Range<UInt64>, protection: Protection
+  ) throws(Errno) { throw .notSupported }
+
+  public func zap(device: Int, _ addresses: Range<UInt64>) throws(Errno) { throw .notSupported }
 }

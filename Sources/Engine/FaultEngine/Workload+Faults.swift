@@ -34,6 +34,7 @@ extension Workload {
       let read = Clock.now()
       for index in 0..<count {
         guard case .fault(let address, let isMissing, let thread) = batch[index] else { continue }
+        if fileFaults.isActive, answerFile(batch, index, by: thread, since: read) { continue }
         if !answer(address, isMissing: isMissing, by: thread, since: read) {
           again.append((address, thread))
         }

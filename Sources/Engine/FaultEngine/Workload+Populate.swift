@@ -14,8 +14,11 @@ extension Workload {
   /// Cost: 0.28 µs for each 4 KiB page that the medium holds. Source: `populate_vma_page_range` (mm/gup.c).
   ///
   /// - Throws: `.invalidArgument` for a range that is not one of an address space.
-  public func populate(address: UInt64, length: UInt64) throws(Errno) {
+  public func populate(
+    address: UInt64, length: UInt64, isWrite: Bool? = nil
+  ) throws(Errno) {
     let range = try AddressSpace.pages(address, length)
+    populateFiles(range, isWrite: isWrite)
     var at = range.lowerBound
     while at < range.upperBound && !stopping.load(ordering: .relaxed) {
       let seen = changeEnded.current

@@ -46,6 +46,8 @@ public final class Workload: Sendable {
   let changeEnded = EventCount()
   /// This kernel can make a page's touch SIGBUS. Linux 6.6.
   let canPoison: Bool
+  /// Windows of files.
+  let fileFaults = FileFaults()
   let stopping = Atomic(false)
   let stopped = Atomic(false)
 
@@ -53,13 +55,15 @@ public final class Workload: Sendable {
   ///
   /// - Parameters:
   ///   - poisonHandler: Is told of touches that consume an error; without it no device may have poison.
+  ///   - withFiles: windows of files will be asked for; the kernel must offer ``fileFeatures``.
   /// - Throws: `.invalidArgument` when this kernel lacks a feature that `softdax check` lists.
   public init(
     process: Int32, command: String, devices: [DaxDevice],
     userfaultfd: consuming Userfaultfd, agent: any Agent, options: InsertionOptions,
-    poisonHandler: (any PoisonHandler)? = nil
+    poisonHandler: (any PoisonHandler)? = nil, withFiles: Bool = false
   ) throws(Errno) {
-    let offered = try userfaultfd.handshake(Self.features)
+    let offered = try userfaultfd.handshake(
+      withFiles ? Self.features.union(Self.fileFeatures) : Self.features)
     canPoison = offered.contains(.poison) && options.usesMarkers
     token = .unguessable()
     self.process = process
@@ -76,6 +80,9 @@ public final class Workload: Sendable {
   public static let features: Userfaultfd.Features = [
     .remapEvents, .threadIdentifier, .missingHugetlb, .missingShmem, .minorHugetlb, .minorShmem,
   ]
+
+  /// What windows of files need besides, and ``protectAbsent`` to be offered: 6.4.
+  public static let fileFeatures: Userfaultfd.Features = [.protectionFlag, .protectShmem]
 
   // MARK: Windows
 
@@ -156,11 +163,21 @@ public final class Workload: Sendable {
         throw error
       }
     }
-    return plan
+    do throws(Errno) {
+      guard let filePlan = try beginFiles(change, address: address, length: length, id: id) else {
+        return plan
+      }
+      if filePlan.effect != .perform { abandon(id: id) }
+      return filePlan
+    } catch {
+      abandon(id: id)
+      throw error
+    }
   }
 
   /// The change has been made, or failed: gives back the references of what was unmapped and answers the faults that waited.
   public func complete(id: UInt64, succeeded: Bool, newAddress: UInt64, newLength: UInt64) {
+    completeFiles(id: id, succeeded: succeeded, newAddress: newAddress)
     let released = state.withLock { state in
       // Who was to meet an error there may be somewhere else now, and asks again.
       state.condemned = []
@@ -173,6 +190,7 @@ public final class Workload: Sendable {
 
   /// The change will not be made.
   public func abandon(id: UInt64) {
+    completeFiles(id: id, succeeded: false, newAddress: 0)
     state.withLock { $0.space.abandon(id: id) }
     wakeWaiting()
   }
@@ -213,6 +231,7 @@ public final class Workload: Sendable {
 
   /// Gives back every reference; the fault thread must have stopped.
   public func end() {
+    endFiles()
     let released = state.withLock { state in
       state.ended = true
       return state.space.removeAll()

@@ -15,8 +15,8 @@ public final class FilesystemMount: Sendable {
 
   public let directory: String
   public let mediumName: String
-  private let medium: any Medium
-  private let service: Mutex<FuseService>
+  public let medium: any Medium
+  let files: Mutex<MappedFiles>
   #if FuseMount
     private let session = Mutex<FuseSession?>(nil)
   #endif
@@ -32,7 +32,7 @@ public final class FilesystemMount: Sendable {
       mediumName = medium.path.isEmpty ? "the \(medium.kind) medium" : medium.path
       self.directory = try Self.usable(directory)
       let volume = try Self.open(medium, mediumName, formats: formats)
-      service = Mutex(FuseService(volume))
+      files = Mutex(MappedFiles(FuseService(volume), on: medium))
     #else
       throw .notBuilt
     #endif
@@ -50,15 +50,21 @@ public final class FilesystemMount: Sendable {
           handle: { [self] request in
             let (seconds, nanoseconds) = WallClock.now
             let time = Timestamp(seconds: seconds, nanoseconds: nanoseconds)
-            return service.withLock { $0.handle(request, at: time) }
+            return files.withLock { files in
+              files.settle()
+              defer { files.settle() }
+              return files.service.handle(request, at: time)
+            }
           },
           synchronize: { [self] in
             do throws(Errno) {
-              try medium.withDescriptor { file throws(Errno) in try file.synchronize() }
+              try synchronizeMedium()
               return 0
             } catch { return error.rawValue }
           },
-          unremember: { [self] number in service.withLock { $0.forget(number, count: 1) } })
+          unremember: { [self] number in
+            files.withLock { $0.service.forget(number, count: 1) }
+          })
       } catch {
         throw switch error.errno {
         case .permissionDenied, .notPermitted:
@@ -90,7 +96,8 @@ public final class FilesystemMount: Sendable {
       }
       old?.end()
     #endif
-    return service.withLock { service in
+    return files.withLock { files in
+      let service = files.service
       do throws(Errno) {
         try service.volume.unmount()
         return service.volume.filesystem.isShutDown
@@ -99,6 +106,10 @@ public final class FilesystemMount: Sendable {
         return "\(mediumName): unmounting: \(error)"
       }
     }
+  }
+
+  func synchronizeMedium() throws(Errno) {
+    try medium.withDescriptor { file throws(Errno) in try file.synchronize() }
   }
 
   #if FuseMount

@@ -1,3 +1,4 @@
+internal import DaxModel
 internal import ExtentFS
 internal import SystemPackage
 
@@ -5,6 +6,7 @@ internal import SystemPackage
 extension FuseService {
   private static let cloneCommand: UInt32 = 0x4020_da01
   private static let extentsCommand: UInt32 = 0xdc80_da02
+  private static let windowCommand: UInt32 = 0x8008_da03
   /// FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR
   private static let getFlagsCommand: UInt32 = 0x801c_581f
   private static let setFlagsCommand: UInt32 = 0x401c_5820
@@ -13,11 +15,33 @@ extension FuseService {
     let number = inode(request.node)
     switch request.flags {
     case Self.cloneCommand: return try clone(request, number)
+    case Self.windowCommand: return try nameWindow(request, number)
     case Self.extentsCommand: return try extents(request, number)
     case Self.getFlagsCommand: return try getFlags(request, number)
     case Self.setFlagsCommand: return try setFlags(request, number)
     default: throw .inappropriateIOCTLForDevice
     }
+  }
+
+  /// A number by which whoever has the descriptor may map the file.
+  private func nameWindow(_ request: FuseRequest, _ number: UInt64) throws(Errno) -> FuseOutcome {
+    let status = try filesystem.status(of: number)
+    guard offersWindows, status.kind == .file, filesystem.isDax(number),
+      let access = AccessMode(rawValue: request.openFlags & 3)
+    else { throw .inappropriateIOCTLForDevice }
+    guard request.length >= 8 else { throw .invalidArgument }
+    var writer = LittleEndian()
+    writer.put(
+      handles.number(
+        of: WindowHandles.File(
+          inode: number, access: access, created: status.attributes.created),
+        isThere: isThere))
+    return FuseOutcome(.control(writer.bytes))
+  }
+
+  /// The file that a number was given for, and not another with its inode's number.
+  func isThere(_ file: WindowHandles.File) -> Bool {
+    (try? filesystem.status(of: file.inode).attributes.created) == file.created
   }
 
   /// FICLONE, FICLONERANGE. That the source may be read is checked here, by its owner, group and mode: the caller's descriptor of

@@ -9,6 +9,9 @@ public final class FuseService {
   let volume: Volume
   /// How often the kernel has been told of each inode, and not yet forgotten it.
   private var lookups: [UInt64: UInt64] = [:]
+  /// Files can be mapped as windows; these name them.
+  var offersWindows = false
+  var handles = WindowHandles()
 
   public init(_ volume: Volume) { self.volume = volume }
 

@@ -20,6 +20,11 @@ public struct Userfaultfd: ~Copyable, Sendable {
     public static let minorHugetlb = Features(rawValue: UInt64(SD_FEATURE_MINOR_HUGETLBFS))
     public static let minorShmem = Features(rawValue: UInt64(SD_FEATURE_MINOR_SHMEM))
     public static let poison = Features(rawValue: UInt64(SD_FEATURE_POISON))
+    /// Events of stores to write-protected pages say so.
+    public static let protectionFlag = Features(rawValue: UInt64(SD_FEATURE_PAGEFAULT_FLAG_WP))
+    public static let protectShmem = Features(rawValue: UInt64(SD_FEATURE_WP_HUGETLBFS_SHMEM))
+    /// Comes with ``Userfaultfd/mapProtected(address:length:done:)``.
+    public static let protectAbsent = Features(rawValue: UInt64(SD_FEATURE_WP_UNPOPULATED))
   }
 
   /// One message read from the descriptor.
@@ -57,9 +62,14 @@ public struct Userfaultfd: ~Copyable, Sendable {
 
   /// From now on the first touch of each page in the range is an event, whether or not the medium holds the page.
   ///
-  /// - Parameter minor: also for pages that the medium holds; shmem and hugetlb only.
-  public borrowing func register(address: UInt64, length: UInt64, minor: Bool) throws(Errno) {
-    let modes = SD_UFFD_MISSING | (minor ? SD_UFFD_MINOR : 0)
+  /// - Parameters:
+  ///   - minor: also for pages that the medium holds; shmem and hugetlb only.
+  ///   - protects: pages may be write-protected; anonymous memory and, with ``Features/protectShmem``, shmem.
+  public borrowing func register(
+    address: UInt64, length: UInt64, minor: Bool, protects: Bool = false
+  ) throws(Errno) {
+    let modes =
+      SD_UFFD_MISSING | (minor ? SD_UFFD_MINOR : 0) | (protects ? SD_UFFD_WRITE_PROTECT : 0)
     try checked(sd_uffd_register(descriptor.raw, address, length, modes))
   }
 
@@ -95,6 +105,18 @@ public struct Userfaultfd: ~Copyable, Sendable {
           address: event.address, isMissing: event.flags & SD_FAULT_MINOR == 0,
           thread: Int32(bitPattern: event.thread)) : .other
     }
+
+    /// Whether the touch was a store.
+    @inline(__always)
+    public func isWrite(_ index: Int) -> Bool {
+      events[index].flags & (SD_FAULT_WRITE | SD_FAULT_PROTECTED) != 0
+    }
+
+    /// Whether the page is there, and the touch a store that was to be told.
+    @inline(__always)
+    public func isProtected(_ index: Int) -> Bool {
+      events[index].flags & SD_FAULT_PROTECTED != 0
+    }
   }
 
   /// Maps page-cache pages of the medium at [address, address + length) and wakes who waits there.
@@ -116,6 +138,31 @@ public struct Userfaultfd: ~Copyable, Sendable {
     }
     done = UInt64(mapped)
     try checked(result)
+  }
+
+  /// The same, write-protected: the next store to each page is an event. Source: UFFDIO_CONTINUE_MODE_WP (6.4).
+  @inline(__always)
+  public borrowing func mapProtected(address: UInt64, length: UInt64, done: inout UInt64)
+    throws(Errno)
+  {
+    var mapped: Int64 = 0
+    let result = unsafe withUnsafeMutablePointer(to: &mapped) {
+      unsafe sd_uffd_continue_protected(descriptor.raw, address, length, $0)
+    }
+    done = UInt64(mapped)
+    try checked(result)
+  }
+
+  /// Puts a page of zeroes into registered anonymous memory, and wakes who waits there. Source: UFFDIO_COPY.
+  public borrowing func zero(address: UInt64, isProtected: Bool) throws(Errno) {
+    try checked(sd_uffd_zero(descriptor.raw, address, isProtected ? 1 : 0))
+  }
+
+  /// Makes the next store to each page that is present an event, or lets stores pass and wakes who waits for that.
+  ///
+  /// Source: UFFDIO_WRITEPROTECT (anonymous 5.7, shmem 5.19).
+  public borrowing func protect(address: UInt64, length: UInt64, _ on: Bool) throws(Errno) {
+    try checked(sd_uffd_protect(descriptor.raw, address, length, on ? 1 : 0))
   }
 
   /// Lets the threads that wait in the range try their access again.

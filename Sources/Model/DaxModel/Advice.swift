@@ -1,28 +1,29 @@
 /// MADV_*: the values of x86-64, and what device-dax makes of them.
-enum Advice {
-  static let normal: Int32 = 0
-  static let random: Int32 = 1
-  static let sequential: Int32 = 2
-  static let willNeed: Int32 = 3
-  static let dontNeed: Int32 = 4
-  static let free: Int32 = 8
-  static let remove: Int32 = 9
-  static let dontFork: Int32 = 10
-  static let doFork: Int32 = 11
-  static let mergeable: Int32 = 12
-  static let unmergeable: Int32 = 13
-  static let hugePage: Int32 = 14
-  static let noHugePage: Int32 = 15
-  static let dontDump: Int32 = 16
-  static let doDump: Int32 = 17
-  static let keepOnFork: Int32 = 19
-  static let cold: Int32 = 20
-  static let pageOut: Int32 = 21
-  static let populateRead: Int32 = 22
-  static let populateWrite: Int32 = 23
-  static let dontNeedLocked: Int32 = 24
-  static let hardwarePoison: Int32 = 100
-  static let softOffline: Int32 = 101
+public enum Advice: Sendable {
+  public static let normal: Int32 = 0
+  public static let random: Int32 = 1
+  public static let sequential: Int32 = 2
+  public static let willNeed: Int32 = 3
+  public static let dontNeed: Int32 = 4
+  public static let free: Int32 = 8
+  public static let remove: Int32 = 9
+  public static let dontFork: Int32 = 10
+  public static let doFork: Int32 = 11
+  public static let mergeable: Int32 = 12
+  public static let unmergeable: Int32 = 13
+  public static let hugePage: Int32 = 14
+  public static let noHugePage: Int32 = 15
+  public static let dontDump: Int32 = 16
+  public static let doDump: Int32 = 17
+  public static let wipeOnFork: Int32 = 18
+  public static let keepOnFork: Int32 = 19
+  public static let cold: Int32 = 20
+  public static let pageOut: Int32 = 21
+  public static let populateRead: Int32 = 22
+  public static let populateWrite: Int32 = 23
+  public static let dontNeedLocked: Int32 = 24
+  public static let hardwarePoison: Int32 = 100
+  public static let softOffline: Int32 = 101
 
   /// What a mapping remembers of the advice it was given (VMA flags). A difference keeps neighbours from merging.
   struct Memory: OptionSet, Hashable, Sendable {

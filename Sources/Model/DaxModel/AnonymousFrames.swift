@@ -25,6 +25,7 @@ public final class AnonymousFrames {
   private struct Frame {
     let origin: Origin
     var mapcount = 0
+    /// Empty until something is stored: zeroes, or bytes that only a real machine knows.
     var bytes: [UInt8]
   }
 
@@ -53,9 +54,14 @@ public final class AnonymousFrames {
   public var mappedFrames: [UInt64] { mapped.keys.sorted() }
 
   /// - Parameter offset: In the frame, bytes.
-  public func load(_ frame: UInt64, _ offset: Int) -> UInt8 { mapped[frame]?.bytes[offset] ?? 0 }
+  public func load(_ frame: UInt64, _ offset: Int) -> UInt8 {
+    mapped[frame].map { $0.bytes.isEmpty ? 0 : $0.bytes[offset] } ?? 0
+  }
 
   public func store(_ value: UInt8, to frame: UInt64, _ offset: Int) {
+    if mapped[frame]?.bytes.isEmpty == true {
+      mapped[frame]?.bytes = [UInt8](repeating: 0, count: 4096)
+    }
     mapped[frame]?.bytes[offset] = value
   }
 
@@ -74,7 +80,7 @@ public final class AnonymousFrames {
     defer { next += 1 }
     mapped[next] = Frame(
       origin: Origin(mapping: mapping, page: page), mapcount: 1,
-      bytes: other.flatMap { mapped[$0]?.bytes } ?? [UInt8](repeating: 0, count: 4096))
+      bytes: other.flatMap { mapped[$0]?.bytes } ?? [])
     return next
   }
 

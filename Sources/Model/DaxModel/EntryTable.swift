@@ -178,9 +178,19 @@ public struct EntryTable: Sendable {
 
   // MARK: Content and marks
 
-  /// Stores another entry of the same size in the place of a locked one.
+  /// Stores another entry in the place of a locked one. A small one in the place of a huge one, as a copy-on-write of one page of it does,
+  /// leaves nothing for the other pages.
   mutating func replace(_ page: UInt64, with entry: DaxEntry, isCopied: Bool) {
-    let key = key(of: page)!
+    var key = key(of: page)!
+    if entry.size == .base, slots[key]!.entry.size == .huge {
+      let slot = slots.removeValue(forKey: key)!
+      pageCount -= slot.entry.size.pages
+      _ = insertLocked(entry, at: page)
+      slots[page]!.isDirty = slot.isDirty
+      slots[page]!.isToWrite = slot.isToWrite
+      if let waiting = waiters.removeValue(forKey: key) { waiters[page, default: []] += waiting }
+      key = page
+    }
     slots[key]!.entry = entry
     slots[key]!.isCopied = isCopied
     slots[key]!.isZapped = false

@@ -40,6 +40,7 @@ extension FileMapping {
     for index in windows.indices {
       let part = pages.clamped(to: windows[index].pages)
       if part.isEmpty { continue }
+      tell(part, in: index, isRemoval: false)
       if windows[index].huge[pages.lowerBound] != nil {
         windows[index].huge[pages.lowerBound]!.isWritable = false
         windows[index].huge[pages.lowerBound]!.isDirty = false

@@ -5,7 +5,9 @@ extension FileMapping {
   /// Takes small entries of one window away, in one batch.
   func zapSmall(_ pages: [UInt64], in index: Int) {
     if pages.isEmpty { return }
-    let gone = pages.sorted().map { ($0, windows[index].base[$0]!) }
+    let pages = pages.sorted()
+    tell(pages, in: index)
+    let gone = pages.map { ($0, windows[index].base[$0]!) }
     run(ZapSequence(small: gone.map { zapEntry($0.0, $0.1) }, ZapOrder(kernel)), on: gone) {
       windows[index].base[$0] = nil
     }
@@ -14,6 +16,7 @@ extension FileMapping {
 
   /// Takes a huge entry of one window away, whatever part of it was asked for.
   func zapHuge(_ head: UInt64, isCut: Bool, in index: Int) {
+    tell(PageSize.huge.span(head), in: index, isRemoval: true)
     let gone = [(head, windows[index].huge[head]!)]
     let entry = zapEntry(head, gone[0].1)
     run(isCut ? ZapSequence(cut: entry) : ZapSequence(huge: entry), on: gone) {

@@ -31,6 +31,10 @@ public final class FileMapping {
   /// Told of every step of taking page-table entries away or cleaning them; pages are the file's.
   public var trace: ((ZapStep) -> Void)?
 
+  /// Told of every page-table entry that goes, or loses the right to write, by something else than its process's touch; whoever keeps
+  /// real page tables does the same there.
+  public var changesPageTables: ((PageTableChange) -> Void)?
+
   var hasWarnedAtTruncate = false
 
   /// - Parameters:
@@ -135,6 +139,7 @@ public final class FileMapping {
     where addresses.contains(windows[index].addresses.lowerBound) {
       windows[index].protection = protection.known
       guard !protection.contains(.write) else { continue }
+      tell(windows[index].pages, in: index, isRemoval: false)
       windows[index].base = windows[index].base.mapValues(Self.writeProtected)
       windows[index].huge = windows[index].huge.mapValues(Self.writeProtected)
     }
@@ -189,6 +194,18 @@ public final class FileMapping {
   public func unmapPages(_ pages: Range<UInt64>, evenCopies: Bool = false) {
     for index in windows.indices { clear(pages, in: index, evenCopies: evenCopies) }
     observe?(.unmapped(pages))
+  }
+
+  /// Pages of a private window that hold copies already: those of a forked child, or of one that mremap() moved.
+  public func adopt(process: Int, copies: [UInt64]) {
+    for address in copies {
+      guard let index = index(of: process, at: address), !windows[index].isShared else { continue }
+      let page = windows[index].page(at: address)
+      zapSmall(windows[index].base[page] == nil ? [] : [page], in: index)
+      windows[index].hasAnonymous = true
+      windows[index].tables.insert(windows[index].slot(page))
+      show(frames.take(for: page, of: self), index, page)
+    }
   }
 
   // MARK: Entry lock

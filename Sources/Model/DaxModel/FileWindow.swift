@@ -60,6 +60,23 @@ public struct FileWindow: Sendable {
     base[page] ?? huge[PageSize.huge.head(page)]
   }
 
+  /// Pages around one that are no private copies, the page itself among them. Cost: the window's small entries, if it has copies.
+  public func stretchWithoutCopies(around page: UInt64) -> Range<UInt64> {
+    var low = pages.lowerBound
+    var high = pages.upperBound
+    guard hasAnonymous else { return low..<high }
+    for (other, entry) in base where entry.isCopy {
+      if other < page { low = max(low, other + 1) }
+      if other > page { high = min(high, other) }
+    }
+    return low..<high
+  }
+
+  /// Pages that are private copies.
+  public var copies: [UInt64] {
+    hasAnonymous ? base.filter(\.value.isCopy).map(\.key) : []
+  }
+
   /// Whether a page of the file is present: pagemap's bit 63.
   public func isPresent(_ page: UInt64) -> Bool { entry(for: page) != nil }
 

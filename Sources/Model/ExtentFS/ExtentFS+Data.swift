@@ -94,14 +94,17 @@ extension ExtentFS {
     }
   }
 
-  /// fsync(2), or msync(MS_SYNC) of the whole file: caches, then the log.
+  /// fsync(2), or msync(MS_SYNC) of some pages: caches, then the log.
   ///
+  /// - Parameter pages: Whose stores are to be written back.
   /// - Throws: EIO after a shutdown.
   @discardableResult
-  public func synchronize(_ number: UInt64) throws(Errno) -> Progress {
+  public func synchronize(
+    _ number: UInt64, pages: Range<UInt64> = 0..<UInt64.max >> 12
+  ) throws(Errno) -> Progress {
     try checkAlive()
     guard let inode = inodes[number] else { throw .noSuchFileOrDirectory }
-    switch inode.mapping?.writeback(0..<UInt64.max >> 12) ?? .done {
+    switch inode.mapping?.writeback(pages) ?? .done {
     case .done: break
     case .waits(let page): return .waits(.waitsForEntry(page: page))
     }

@@ -88,6 +88,13 @@ extension ExtentFS {
     if inode.attributes.mode & 0o2010 == 0o2010 { inode.attributes.mode &= ~0o2000 }
   }
 
+  /// A store through a mapping: the times are now, unless they are later already.
+  public func noteStored(_ number: UInt64) {
+    guard let inode = inodes[number], inode.attributes.modified < clock else { return }
+    inode.attributes.modified = clock
+    inode.attributes.changed = max(inode.attributes.changed, clock)
+  }
+
   /// What a symbolic link says.
   public func target(of number: UInt64) throws(Errno) -> [UInt8] {
     try checkAlive()

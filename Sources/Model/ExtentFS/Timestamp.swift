@@ -1,5 +1,5 @@
 /// A point in time: since 1970, UTC. The model has no clock; whoever calls it sets one.
-public struct Timestamp: Hashable, Sendable {
+public struct Timestamp: Hashable, Comparable, Sendable {
   public var seconds: Int64
   /// Below a milliard.
   public var nanoseconds: UInt32
@@ -7,6 +7,10 @@ public struct Timestamp: Hashable, Sendable {
   public init(seconds: Int64 = 0, nanoseconds: UInt32 = 0) {
     self.seconds = seconds
     self.nanoseconds = nanoseconds
+  }
+
+  public static func < (left: Timestamp, right: Timestamp) -> Bool {
+    (left.seconds, left.nanoseconds) < (right.seconds, right.nanoseconds)
   }
 }
 

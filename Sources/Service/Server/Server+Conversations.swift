@@ -1,6 +1,7 @@
 internal import DaxModel
 internal import FailureEngine
 internal import FaultEngine
+internal import FuseMount
 internal import LinuxSys
 internal import Logging
 internal import Medium
@@ -79,13 +80,14 @@ extension Server {
     _ attach: Request.Attach, _ descriptor: consuming OwnedDescriptor,
     _ conversation: Conversation
   ) throws(WireError) {
-    let agent = WireAgent(conversation, devices: devices)
+    let agent = WireAgent(
+      conversation, media: devices.map(\.medium) + filesystems.map(\.medium))
     let process = conversation.channel.peerProcess()
     do throws(Errno) {
       let workload = try Workload(
         process: process, command: attach.command, devices: devices,
         userfaultfd: Userfaultfd(adopting: descriptor), agent: agent,
-        options: options.insertion, poisonHandler: failures)
+        options: options.insertion, poisonHandler: failures, withFiles: offersWindows)
       // Its size is fixed: the workload cannot make a look at it fail.
       let ring = try OwnedDescriptor.memfd(
         name: "softdax-handled", size: UInt64(HandledRing.bytes))
@@ -126,6 +128,7 @@ extension Server {
   // MARK: Requests
 
   private func map(_ map: Request.Map, _ conversation: Conversation) throws(WireError) {
+    if map.file != 0 { return try mapFile(map, conversation) }
     guard let workload = registry.workload(map.token), devices.indices.contains(map.device)
     else {
       try conversation.channel.send(
@@ -186,6 +189,10 @@ extension Server {
   private func adopt(_ adopt: Request.Adopt) -> Errno {
     guard let workload = registry.workload(adopt.token) else { return .noSuchAddressOrDevice }
     do throws(Errno) {
+      if adopt.file != 0 {
+        try adoptFile(adopt, by: workload)
+        return Errno(rawValue: 0)
+      }
       guard let access = AccessMode(rawValue: adopt.access) else { throw .invalidArgument }
       try workload.add(
         device: adopt.device, address: adopt.address, length: adopt.length,
@@ -224,7 +231,9 @@ extension Server {
       return
     }
     if plan.effect == .populate {
-      try? workload.populate(address: plan.address, length: plan.length)
+      try? workload.populate(
+        address: plan.address, length: plan.length,
+        isWrite: change.argument == UInt64(Advice.populateWrite))
     }
     do throws(WireError) {
       try conversation.channel.send(.changePlan(Reply.ChangePlan(plan)))

@@ -60,7 +60,9 @@ public final class Server: Sendable {
   private let directory: SessionDirectory
   private let listener: Listener
   private let acceptor = Mutex<WorkerThread?>(nil)
-  private let filesystems: [FilesystemMount]
+  let filesystems: [FilesystemMount]
+  /// Files of the mounts can be mapped as windows.
+  let offersWindows: Bool
 
   /// The session directory: what workloads find in $SOFTDAX_DIR.
   public var path: String { directory.path }
@@ -84,6 +86,11 @@ public final class Server: Sendable {
       throw .tooManyMounts(options.mounts.count, devices: all.count)
     }
     filesystems = try Self.openFilesystems(all, options)
+    offersWindows = !filesystems.isEmpty && Self.canWatchFiles()
+    for filesystem in filesystems
+    where offersWindows && FilesystemMount.canHaveWindows(filesystem.medium) {
+      filesystem.offerWindows()
+    }
     let media = Array(all.dropFirst(options.mounts.count))
     let bus: EmulatedBus
     do throws(SysfsError) {

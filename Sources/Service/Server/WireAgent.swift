@@ -1,5 +1,6 @@
 internal import DaxModel
 internal import FaultEngine
+internal import FuseMount
 internal import LinuxSys
 internal import Medium
 internal import Synchronization
@@ -11,31 +12,69 @@ internal import Wire
 /// One command at a time, from whichever thread holds the workload's agent turn; the answer is waited for.
 final class WireAgent: Agent {
   private let conversation: Conversation
-  private let devices: [DaxDevice]
+  /// The devices', then the mounts'.
+  private let media: [any Medium]
   /// Devices whose descriptor the agent has.
   private let introduced = Mutex<Set<Int>>([])
 
-  init(_ conversation: Conversation, devices: [DaxDevice]) {
+  init(_ conversation: Conversation, media: [any Medium]) {
     self.conversation = conversation
-    self.devices = devices
+    self.media = media
   }
 
   func insert(
     device: Int, address: UInt64, length: UInt64, offset: UInt64, protection: Protection
   ) throws(Errno) {
     try introduced.withLock { known throws(Errno) in
-      if !known.contains(device) {
-        try devices[device].medium.withDescriptor { descriptor throws(Errno) in
-          do throws(WireError) {
-            try conversation.channel.send(.deviceDescriptor(device: device), passing: descriptor)
-          } catch { throw .brokenPipe }
-        }
-        known.insert(device)
+      try introduce(device, &known)
+      try command(
+        .insert(
+          Reply.Insert(
+            address: address, length: length, offset: offset, device: device,
+            protection: protection.rawValue, content: .medium)))
+    }
+  }
+
+  /// The agent gets the medium's descriptor before it needs it.
+  private func introduce(_ device: Int, _ known: inout Set<Int>) throws(Errno) {
+    guard !known.contains(device) else { return }
+    try media[device].withDescriptor { descriptor throws(Errno) in
+      do throws(WireError) {
+        try conversation.channel.send(.deviceDescriptor(device: device), passing: descriptor)
+      } catch { throw .brokenPipe }
+    }
+    known.insert(device)
+  }
+
+  func place(
+    _ piece: WindowPiece, device: Int, at addresses: Range<UInt64>, protection: Protection
+  ) throws(Errno) {
+    try introduced.withLock { known throws(Errno) in
+      try introduce(device, &known)
+      var offset: UInt64 = 0
+      let kind: Reply.Place.Piece
+      switch piece {
+      case .nothing: kind = .nothingMapped
+      case .medium(let first, let isShared):
+        offset = first
+        kind = isShared ? .shared : .isPrivate
+      case .beyond: kind = .beyond
       }
       try command(
-        Reply.Insert(
-          address: address, length: length, offset: offset, device: device,
-          protection: protection.rawValue, content: .medium))
+        .place(
+          Reply.Place(
+            kind, address: addresses.lowerBound, length: UInt64(addresses.count),
+            offset: offset, device: device, protection: protection.rawValue)))
+    }
+  }
+
+  func zap(device: Int, _ addresses: Range<UInt64>) throws(Errno) {
+    try introduced.withLock { _ throws(Errno) in
+      try command(
+        .place(
+          Reply.Place(
+            .zap, address: addresses.lowerBound, length: UInt64(addresses.count),
+            device: device)))
     }
   }
 
@@ -52,15 +91,16 @@ final class WireAgent: Agent {
   ) throws(Errno) {
     try introduced.withLock { _ throws(Errno) in
       try command(
-        Reply.Insert(
-          address: address, length: length, offset: 0, device: 0,
-          protection: protection.rawValue, content: content))
+        .insert(
+          Reply.Insert(
+            address: address, length: length, offset: 0, device: 0,
+            protection: protection.rawValue, content: content)))
     }
   }
 
-  private func command(_ insert: Reply.Insert) throws(Errno) {
+  private func command(_ command: Reply) throws(Errno) {
     do throws(WireError) {
-      try conversation.channel.send(.insert(insert))
+      try conversation.channel.send(command)
       var none: OwnedDescriptor?
       guard case .done(let error)? = try conversation.channel.receive(passed: &none) else {
         conversation.channel.shutdown()

@@ -11,6 +11,8 @@ public enum Reply: Sendable {
   case deviceDescriptor(device: Int)
   /// To an agent: map this page of the medium here.
   case insert(Insert)
+  /// To an agent: make this of a file's window.
+  case place(Place)
   /// What ioctl() of the control device returns, or -errno; and what to write over the start of its struct.
   case controlled(result: Int32, bytes: [UInt8])
   case poisoned(Poisoned)
@@ -32,16 +34,19 @@ public enum Reply: Sendable {
     public var error: Int32
     /// Map the medium's descriptor, which comes with this; else anonymous memory.
     public var mapsMedium: Bool
+    /// Of a file: pieces of the medium come into it as they are touched.
+    public var isOfFile: Bool
     public var length: UInt64
     public var alignment: UInt64
     public var congruence: UInt64
 
     public init(
-      error: Int32, mapsMedium: Bool = false, length: UInt64 = 0, alignment: UInt64 = 0,
-      congruence: UInt64 = 0
+      error: Int32, mapsMedium: Bool = false, isOfFile: Bool = false, length: UInt64 = 0,
+      alignment: UInt64 = 0, congruence: UInt64 = 0
     ) {
       self.error = error
       self.mapsMedium = mapsMedium
+      self.isOfFile = isOfFile
       self.length = length
       self.alignment = alignment
       self.congruence = congruence
@@ -101,6 +106,42 @@ public enum Reply: Sendable {
 }
 
 extension Reply {
+  /// What is to be where a file's window is.
+  public struct Place: Sendable {
+    public enum Piece: Sendable, CaseIterable {
+      case nothingMapped, shared, isPrivate, beyond, zap
+
+      var wire: UInt32 {
+        switch self {
+        case .nothingMapped: SD_PIECE_NOTHING_MAPPED.rawValue
+        case .shared: SD_PIECE_SHARED.rawValue
+        case .isPrivate: SD_PIECE_PRIVATE.rawValue
+        case .beyond: SD_PIECE_BEYOND.rawValue
+        case .zap: SD_PIECE_ZAP.rawValue
+        }
+      }
+    }
+    public var piece: Piece
+    public var address: UInt64
+    public var length: UInt64
+    /// Byte of the medium.
+    public var offset: UInt64
+    public var device: Int
+    public var protection: UInt32
+
+    public init(
+      _ piece: Piece, address: UInt64, length: UInt64, offset: UInt64 = 0, device: Int,
+      protection: UInt32 = 0
+    ) {
+      self.piece = piece
+      self.address = address
+      self.length = length
+      self.offset = offset
+      self.device = device
+      self.protection = protection
+    }
+  }
+
   /// As many pages as one message holds.
   public static let pagesPerMessage = Int(SD_PAGES_PER_MESSAGE)
   /// As many histogram buckets as one message holds.
@@ -123,7 +164,8 @@ extension Reply {
       return Codec.bytes(
         of: sd_map_plan(
           header: Codec.header(SD_MAP_PLAN), error: plan.error,
-          window: plan.mapsMedium ? SD_WINDOW_FILE.rawValue : SD_WINDOW_ANONYMOUS.rawValue,
+          window: (plan.isOfFile
+            ? SD_WINDOW_PIECES : plan.mapsMedium ? SD_WINDOW_FILE : SD_WINDOW_ANONYMOUS).rawValue,
           length: plan.length, alignment: plan.alignment, congruence: plan.congruence))
     case .changePlan(let plan):
       let flags: UInt32 =
@@ -147,6 +189,12 @@ extension Reply {
           header: Codec.header(SD_INSERT), address: insert.address, length: insert.length,
           offset: insert.offset, device: UInt32(insert.device), protection: insert.protection,
           content: insert.content.rawValue, reserved: 0))
+    case .place(let place):
+      return Codec.bytes(
+        of: sd_put(
+          header: Codec.header(SD_PUT), address: place.address, length: place.length,
+          offset: place.offset, device: UInt32(place.device), protection: place.protection,
+          piece: place.piece.wire, reserved: 0))
     case .controlled(let result, let bytes):
       let room = Int(SD_ENVELOPE_MOST)
       let kept = bytes.prefix(room)

@@ -56,6 +56,8 @@ public enum Request: Sendable {
     public var protection: UInt32
     /// MAP_*.
     public var flags: UInt32
+    /// Names a file of a mount; 0 for a device.
+    public var file: UInt64
   }
 
   /// The caller of mmap() has mapped the range, or could not.
@@ -76,6 +78,10 @@ public enum Request: Sendable {
     public var device: Int
     public var access: UInt32
     public var protection: UInt32
+    /// Names a file of a mount; 0 for a device.
+    public var file: UInt64
+    /// MAP_PRIVATE; of a file.
+    public var isPrivate: Bool
   }
 
   /// munmap() and kin, before the call.
@@ -154,7 +160,8 @@ extension Request {
       self = .map(
         Map(
           token: m.token, address: m.address, length: m.length, offset: m.offset,
-          device: Int(m.device), access: m.access, protection: m.protection, flags: m.flags))
+          device: Int(m.device), access: m.access, protection: m.protection, flags: m.flags,
+          file: m.file))
     case SD_MAPPED:
       let m = try Codec.exactly(sd_mapped.self, bytes)
       self = .mapped(
@@ -164,7 +171,8 @@ extension Request {
       self = .adopt(
         Adopt(
           token: m.token, address: m.address, length: m.length, offset: m.offset,
-          entered: m.entered, device: Int(m.device), access: m.access, protection: m.protection))
+          entered: m.entered, device: Int(m.device), access: m.access, protection: m.protection,
+          file: m.file, isPrivate: m.is_private != 0))
     case SD_CHANGE:
       let m = try Codec.exactly(sd_change.self, bytes)
       guard let operation = Change.Operation(wire: m.operation) else {

@@ -1,0 +1,210 @@
+public import DaxModel
+public import FuseMount
+internal import Latency
+internal import LinuxSys
+internal import PmemBase
+internal import Synchronization
+public import SystemPackage
+
+/// Windows of files: the mount decides, this address space's userfaultfd and agent act.
+///
+/// Locks: the mount's comes first; it is never asked for with one of the workload's held.
+extension Workload {
+  /// Enters a window of a file that the workload has mapped as anonymous memory.
+  ///
+  /// - Parameter device: Of the mount's medium, for the agent.
+  public func addFile(
+    _ mount: FilesystemMount, device: Int, handle: UInt64, address: UInt64, length: UInt64,
+    offset: UInt64, protection: Protection, isShared: Bool, isSynchronous: Bool = false
+  ) throws(Errno) {
+    guard length > 0, address < .max - length, (address | length | offset) & 4095 == 0 else {
+      throw .invalidArgument
+    }
+    let space = try space(in: mount, device: device)
+    try withoutChanges { () throws(Errno) in
+      try mount.map(
+        space, handle: handle, addresses: address..<address + length, offset: offset,
+        protection: protection, isShared: isShared, isSynchronous: isSynchronous)
+    }
+  }
+
+  /// Enters a private window of a file that a forked child has inherited.
+  public func adoptPrivateFile(
+    _ mount: FilesystemMount, device: Int, handle: UInt64, address: UInt64, length: UInt64,
+    offset: UInt64, protection: Protection
+  ) throws(Errno) {
+    guard length > 0, address < .max - length, (address | length | offset) & 4095 == 0 else {
+      throw .invalidArgument
+    }
+    let space = try space(in: mount, device: device)
+    try mount.adoptPrivate(
+      space, handle: handle, addresses: address..<address + length, offset: offset,
+      protection: protection, process: process)
+  }
+
+  private func space(in mount: FilesystemMount, device: Int) throws(Errno) -> Int {
+    try fileFaults.space(
+      in: mount, host: { WorkloadPages(self, device: device) },
+      answer: { [unowned self] job in answer(job) })
+  }
+
+  // MARK: Touches
+
+  /// In the fault thread. - Returns: whether the touch is, or will be, answered.
+  func answerFile(
+    _ batch: Userfaultfd.EventBatch, _ index: Int, by thread: Int32, since read: Ticks
+  ) -> Bool {
+    guard case .fault(let address, let isMissing, _) = batch[index] else { return false }
+    let touch = FileTouch(
+      address: address, isWrite: batch.isWrite(index), isProtected: batch.isProtected(index))
+    for one in fileFaults.mounts {
+      switch one.mount.answer(touch, in: one.space, mayWait: false) {
+      case .done: return true
+      case .elsewhere: continue
+      case .needsAgent:
+        fileFaults.later(
+          FileFaults.Job(touch: touch, isMissing: isMissing, thread: thread, read: read))
+        return true
+      }
+    }
+    guard usesAgent.load(ordering: .relaxed) else { return false }
+    // A device's page that the agent maps: it may be busy with a file, and wait for us.
+    fileFaults.later(
+      FileFaults.Job(touch: touch, isMissing: isMissing, thread: thread, read: read))
+    return true
+  }
+
+  private func answer(_ job: FileFaults.Job) {
+    for one in fileFaults.mounts
+    where one.mount.answer(job.touch, in: one.space, mayWait: true) == .done {
+      return
+    }
+    while !stopping.load(ordering: .relaxed),
+      !answer(job.touch.address, isMissing: job.isMissing, by: job.thread, since: job.read)
+    {
+      Pause.short()
+    }
+  }
+
+  func populateFiles(_ range: Range<UInt64>, isWrite: Bool?) {
+    for one in fileFaults.mounts { one.mount.populate(one.space, range, isWrite: isWrite) }
+  }
+
+  // MARK: Changes
+
+  func beginFiles(
+    _ change: Change, address: UInt64, length: UInt64, id: UInt64
+  ) throws(Errno) -> ChangePlan? {
+    var plan: ChangePlan?
+    for one in fileFaults.mounts {
+      let found = try withoutChanges { () throws(Errno) in
+        try one.mount.begin(
+          change, in: one.space, address: address, length: length, id: id)
+      }
+      plan = found ?? plan
+    }
+    return plan
+  }
+
+  func completeFiles(id: UInt64, succeeded: Bool, newAddress: UInt64) {
+    for one in fileFaults.mounts {
+      one.mount.complete(
+        in: one.space, id: id, succeeded: succeeded, newAddress: newAddress)
+    }
+  }
+
+  /// Again and again while another change of the range is under way.
+  private func withoutChanges<Result>(
+    _ body: () throws(Errno) -> Result
+  ) throws(Errno) -> Result {
+    while true {
+      let seen = changeEnded.current
+      do throws(Errno) {
+        guard !stopping.load(ordering: .relaxed) else { throw .noSuchProcess }
+        return try body()
+      } catch .resourceTemporarilyUnavailable {
+        changeEnded.wait(beyond: seen)
+      }
+    }
+  }
+
+  func endFiles() { fileFaults.end() }
+}
+
+/// A workload's page tables, for one mount.
+final class WorkloadPages: WindowHost {
+  private unowned let workload: Workload
+  private let device: Int
+
+  init(_ workload: Workload, device: Int) {
+    self.workload = workload
+    self.device = device
+  }
+
+  func place(
+    _ piece: WindowPiece, at addresses: Range<UInt64>, protection: Protection
+  ) throws(Errno) {
+    try workload.agent.place(piece, device: device, at: addresses, protection: protection)
+  }
+
+  func zap(_ addresses: Range<UInt64>) { try? workload.agent.zap(device: device, addresses) }
+
+  func insert(_ addresses: Range<UInt64>, isWritable: Bool) throws(Errno) {
+    var at = addresses.lowerBound
+    while at < addresses.upperBound {
+      var done: UInt64 = 0
+      do throws(Errno) {
+        let rest = addresses.upperBound - at
+        if isWritable {
+          try workload.userfaultfd.mapExisting(address: at, length: rest, done: &done)
+        } else {
+          try workload.userfaultfd.mapProtected(address: at, length: rest, done: &done)
+        }
+        return
+      } catch .fileExists {
+        at += done
+        // It is there: what it allows may be another.
+        try workload.userfaultfd.protect(
+          address: at, length: PageSize.base.bytes, !isWritable)
+        if !isWritable {
+          try workload.userfaultfd.wake(address: at, length: PageSize.base.bytes)
+        }
+        at += PageSize.base.bytes
+      } catch {
+        guard done > 0 else { throw error }
+        at += done
+      }
+    }
+  }
+
+  func insertZeroes(at address: UInt64, isWritable: Bool) throws(Errno) {
+    do throws(Errno) {
+      try workload.userfaultfd.zero(address: address, isProtected: !isWritable)
+    } catch .fileExists {
+      try workload.userfaultfd.protect(
+        address: address, length: PageSize.base.bytes, !isWritable)
+      wake(address..<address + PageSize.base.bytes)
+    }
+  }
+
+  func protect(_ addresses: Range<UInt64>) {
+    try? workload.userfaultfd.protect(
+      address: addresses.lowerBound, length: UInt64(addresses.count), true)
+  }
+
+  func wake(_ addresses: Range<UInt64>) {
+    try? workload.userfaultfd.wake(
+      address: addresses.lowerBound, length: UInt64(addresses.count))
+  }
+
+  func fail(_ address: UInt64) {
+    try? workload.userfaultfd.poison(address: address, length: PageSize.base.bytes)
+    wake(address..<address + PageSize.base.bytes)
+  }
+
+  func register(_ addresses: Range<UInt64>, ofMedium: Bool) throws(Errno) {
+    try workload.userfaultfd.register(
+      address: addresses.lowerBound, length: UInt64(addresses.count), minor: ofMedium,
+      protects: true)
+  }
+}

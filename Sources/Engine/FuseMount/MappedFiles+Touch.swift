@@ -1,0 +1,251 @@
+internal import DaxModel
+internal import ExtentFS
+internal import LinuxSys
+internal import Medium
+internal import PmemBase
+internal import SystemPackage
+
+/// A touch that a page table does not allow, as a userfaultfd tells it.
+public struct FileTouch: Sendable {
+  public let address: UInt64
+  public let isWrite: Bool
+  /// The page is there, and stores to it are told.
+  public let isProtected: Bool
+
+  public init(address: UInt64, isWrite: Bool, isProtected: Bool) {
+    self.address = address
+    self.isWrite = isWrite
+    self.isProtected = isProtected
+  }
+}
+
+public enum FileTouchAnswer: Sendable {
+  case done
+  /// No window of this mount.
+  case elsewhere
+  /// The same again, by a thread that may wait for the agent.
+  case needsAgent
+}
+
+extension MappedFiles {
+  /// Answers a touch: the model decides, the page table is made so.
+  ///
+  /// - Parameter mayWait: Whether the thread may wait for agents and for the reader of the userfaultfd; who reads it may not.
+  func touch(_ space: Int, _ touch: FileTouch, mayWait: Bool) -> FileTouchAnswer {
+    let at = PageSize.base.roundDown(touch.address)
+    let page = at..<at + PageSize.base.bytes
+    guard let host = spaces[space]?.host, let view = spaces[space]!.views[at]?.value else {
+      return .elsewhere
+    }
+    guard !spaces[space]!.isChanging(page) else {
+      spaces[space]!.waiting.insert(at)
+      return .done
+    }
+    guard mayWait || stale.isEmpty && (view.isShared || !touch.isWrite) else { return .needsAgent }
+    guard let mapping = mapping(view.inode) else {
+      host.fail(at)
+      return .done
+    }
+    let answer = fault(mapping, space, view, touch)
+    // The copy takes the page's place by itself.
+    if case .copied = answer {
+      stale.removeAll { $0.process == space && $0.isRemoval && $0.addresses == page }
+    }
+    guard mayWait || stale.isEmpty else { return .needsAgent }
+    settle()
+    switch answer {
+    case .present(let entry), .mapped(let entry, _):
+      if case .anonymous = entry.target, !touch.isProtected, case .present = answer {
+        // The copy went without our knowledge (a raw system call).
+        withoutTelling(space) { mapping.zap(process: space, addresses: page) }
+        return self.touch(space, touch, mayWait: mayWait)
+      }
+      return show(entry.target, entry.size, entry.isWritable, at: at, space, view, mayWait)
+    case .copied(.blocks(let block)):
+      return show(.block(block), .base, true, at: at, space, view, mayWait)
+    case .copied: return show(.zero, .base, true, at: at, space, view, mayWait)
+    case .fatal(.addressError):
+      guard mayWait else { return .needsAgent }
+      if (try? host.place(.beyond, at: page, protection: protection(space, at))) != nil {
+        spaces[space]!.backing.set(page, .beyond)
+        hasBeyond = true
+      }
+    case .fatal(.memoryError), .outOfMemory: host.fail(at)
+    // The kernel tells the thread itself.
+    case .fatal(.accessError), .unmapped, .waits: break
+    }
+    host.wake(page)
+    return .done
+  }
+
+  /// A store notes the time, as `file_update_time` does, once in a tick of 4 ms.
+  private func fault(
+    _ mapping: FileMapping, _ space: Int, _ view: View, _ touch: FileTouch
+  ) -> FileFault {
+    let isStore = touch.isWrite && view.isShared
+    do throws(Errno) {
+      return try service.volume.change(growth: isStore ? 4096 : 0) { fs throws(Errno) in
+        let answer = mapping.fault(
+          process: space, address: touch.address, write: touch.isWrite)
+        if isStore {
+          let (seconds, nanoseconds) = WallClock.now
+          fs.clock = Timestamp(seconds: seconds, nanoseconds: nanoseconds & ~0x3f_ffff)
+          fs.noteStored(view.inode)
+        }
+        return answer
+      }
+    } catch {
+      return .fatal(.addressError(touch.address))
+    }
+  }
+
+  // MARK: Making it so
+
+  private func show(
+    _ target: FilePTE.Target, _ size: PageSize, _ isWritable: Bool, at address: UInt64,
+    _ space: Int, _ view: View, _ mayWait: Bool
+  ) -> FileTouchAnswer {
+    let host = spaces[space]!.host
+    let page = address >> 12 &+ view.shift
+    switch target {
+    case .anonymous:
+      host.wake(address..<address + 4096)
+    case .zero:
+      if spaces[space]!.backing[address] != nil {
+        guard mayWait else { return .needsAgent }
+        guard placeNothing(around: page, address, space, view) else {
+          host.wake(address..<address + 4096)
+          return .done
+        }
+      }
+      return again(mayWait) { () throws(Errno) in
+        try host.insertZeroes(at: address, isWritable: isWritable)
+      }
+    case .block(let block):
+      let start = size == .huge ? address &- (page & 511) << 12 : address
+      let addresses = start..<start + size.bytes
+      let wanted = Backing.medium(shift: block &- start >> 12)
+      let present = spaces[space]!.backing[start]
+      if present?.value != wanted || present!.addresses.upperBound < addresses.upperBound {
+        guard mayWait else { return .needsAgent }
+        guard place(wanted, around: page, addresses, space, view) else {
+          host.wake(addresses)
+          return .done
+        }
+      }
+      return again(mayWait) { [medium] () throws(Errno) in
+        do throws(Errno) {
+          try host.insert(addresses, isWritable: isWritable)
+        } catch .badAddress {
+          // A hole of the medium reads as zeroes, too.
+          try medium.fill(offset: block << 12, length: size.bytes)
+          try host.insert(addresses, isWritable: isWritable)
+        }
+      }
+    }
+    return .done
+  }
+
+  /// While an mremap is under way nothing can be inserted; it ends when its event is read.
+  private func again(_ mayWait: Bool, _ insert: () throws(Errno) -> Void) -> FileTouchAnswer {
+    while true {
+      do throws(Errno) {
+        try insert()
+        return .done
+      } catch .resourceTemporarilyUnavailable {
+        guard mayWait else { return .needsAgent }
+        Pause.short()
+      } catch {
+        // The range or the process is gone.
+        return .done
+      }
+    }
+  }
+
+  /// Puts the medium where it is not yet, as far as blocks are next to each other: one call of the agent for an extent.
+  private func place(
+    _ wanted: Backing, around page: UInt64, _ addresses: Range<UInt64>, _ space: Int, _ view: View
+  ) -> Bool {
+    guard case .medium(let shift) = wanted, var run = window(around: page, space, view) else {
+      return false
+    }
+    let first = addresses.lowerBound >> 12
+    if let stretch = filesystem.stretch(of: view.inode, around: page),
+      stretch.block(of: page) == shift &+ (page &- view.shift)
+    {
+      run = run.clamped(to: stretch.pages)
+    } else {
+      run = first &+ view.shift..<(first &+ view.shift) + UInt64(addresses.count) >> 12
+    }
+    var low = (run.lowerBound &- view.shift) << 12
+    var high = (run.upperBound &- view.shift) << 12
+    for part in spaces[space]!.backing.parts(in: low..<high) where part.value == wanted {
+      if part.addresses.upperBound <= addresses.lowerBound {
+        low = part.addresses.upperBound
+      } else if part.addresses.lowerBound >= addresses.upperBound {
+        high = min(high, part.addresses.lowerBound)
+      }
+    }
+    return [low..<high, addresses].contains { range in
+      put(
+        .medium(offset: (range.lowerBound >> 12 &+ shift) << 12, isShared: view.isShared),
+        wanted, at: range, space)
+    }
+  }
+
+  private func placeNothing(
+    around page: UInt64, _ address: UInt64, _ space: Int, _ view: View
+  ) -> Bool {
+    guard var run = window(around: page, space, view) else { return false }
+    run = run.clamped(
+      to: filesystem.emptiness(of: view.inode, around: page, limit: run.upperBound))
+    let low = (run.lowerBound &- view.shift) << 12
+    let high = (run.upperBound &- view.shift) << 12
+    return [low..<high, address..<address + 4096].contains { put(.nothing, nil, at: $0, space) }
+  }
+
+  /// The pages of the window around one that are no private copies, which nothing may be put over.
+  private func window(around page: UInt64, _ space: Int, _ view: View) -> Range<UInt64>? {
+    filesystem.openMapping(of: view.inode)?
+      .window(of: space, at: (page &- view.shift) << 12)?.stretchWithoutCopies(around: page)
+  }
+
+  private func put(
+    _ piece: WindowPiece, _ backing: Backing?, at addresses: Range<UInt64>, _ space: Int
+  ) -> Bool {
+    guard !spaces[space]!.isChanging(addresses) || addresses.count == 4096 else { return false }
+    do throws(Errno) {
+      try spaces[space]!.host.place(
+        piece, at: addresses, protection: protection(space, addresses.lowerBound))
+      spaces[space]!.backing.set(addresses, backing)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  // MARK: Ahead of the touch
+
+  /// MAP_POPULATE, MADV_POPULATE_*, mlock: faults in up to 64 pages.
+  ///
+  /// - Parameter isWrite: As what; nil: as `populate_vma_page_range` chooses (mm/gup.c): a store if the window is private and may be written.
+  /// - Returns: Where to go on.
+  func populate(_ space: Int, _ range: Range<UInt64>, isWrite: Bool?) -> UInt64 {
+    let end = min(range.upperBound, range.lowerBound + 64 << 12)
+    for part in spaces[space]?.views.parts(in: range.lowerBound..<end) ?? [] {
+      for page in part.addresses.lowerBound >> 12..<part.addresses.upperBound >> 12 {
+        let address = page << 12
+        let isWrite =
+          isWrite ?? (!part.value.isShared && protection(space, address).contains(.write))
+        if let entry = filesystem.openMapping(of: part.value.inode)?.entry(
+          of: space, at: address), entry.isWritable || !isWrite
+        {
+          continue
+        }
+        _ = touch(
+          space, FileTouch(address: address, isWrite: isWrite, isProtected: false), mayWait: true)
+      }
+    }
+    return end
+  }
+}

@@ -1,0 +1,162 @@
+internal import DaxModel
+internal import ExtentFS
+internal import Medium
+internal import PmemBase
+internal import SystemPackage
+
+/// The filesystem and every window that shows its files: the model decides, the hosts act, and page tables never show more than the
+/// model's entries.
+///
+/// Under the mount's one lock. What the model takes from page tables is noted in `stale` while a call runs, and taken there by ``settle()``
+/// before anybody else may look: so nobody sees a block that is not the file's any more, and no block is used again while somebody sees it.
+final class MappedFiles {
+  /// What an address range shows.
+  struct View: Hashable {
+    let inode: UInt64
+    let access: AccessMode
+    let isShared: Bool
+    /// The file's page at address 0, so to say.
+    let shift: UInt64
+  }
+  /// What memory is there; watched anonymous memory where nothing is said.
+  enum Backing: Equatable {
+    /// The medium: the block at address 0, so to say.
+    case medium(shift: UInt64)
+    case beyond
+  }
+  /// A system call that changes the range is under way.
+  struct Pending {
+    let id: UInt64
+    let change: Change
+    let addresses: Range<UInt64>
+    /// Where mremap() with MREMAP_FIXED moves to.
+    let target: Range<UInt64>
+  }
+  struct Space {
+    let host: any WindowHost
+    var views = AddressRuns<View>()
+    var backing = AddressRuns<Backing>()
+    var changes: [Pending] = []
+    /// Pages touched in ranges under change.
+    var waiting: Set<UInt64> = []
+
+    func isChanging(_ addresses: Range<UInt64>) -> Bool {
+      changes.contains { $0.addresses.overlaps(addresses) || $0.target.overlaps(addresses) }
+    }
+  }
+
+  let service: FuseService
+  let medium: any Medium
+  var spaces: [Int: Space] = [:]
+  var stale: [PageTableChange] = []
+  /// Some page is placed beyond its file's end.
+  var hasBeyond = false
+  private var lastSpace = 0
+
+  init(_ service: FuseService, on medium: any Medium) {
+    self.service = service
+    self.medium = medium
+  }
+
+  var filesystem: ExtentFS { service.filesystem }
+
+  func enter(_ host: any WindowHost) -> Int {
+    lastSpace += 1
+    spaces[lastSpace] = Space(host: host)
+    return lastSpace
+  }
+
+  /// The address space is gone, and its page tables with it.
+  func leave(_ space: Int) {
+    guard let gone = spaces.removeValue(forKey: space) else { return }
+    let inodes = Set(gone.views.runs.map(\.value.inode))
+    for inode in inodes { filesystem.openMapping(of: inode)?.unmapAll(process: space) }
+    stale.removeAll { $0.process == space }
+    for inode in inodes { put(inode) }
+  }
+
+  // MARK: What is not true any more
+
+  /// Does in page tables what the model has done since the last time.
+  func settle() {
+    while !stale.isEmpty {
+      let changes = stale
+      stale = []
+      var pending: PageTableChange?
+      for change in changes {
+        if let last = pending, last.process == change.process,
+          last.isRemoval == change.isRemoval,
+          last.addresses.upperBound == change.addresses.lowerBound
+        {
+          pending = PageTableChange(
+            process: last.process,
+            addresses: last.addresses.lowerBound..<change.addresses.upperBound,
+            isRemoval: last.isRemoval)
+          continue
+        }
+        if let pending { apply(pending) }
+        pending = change
+      }
+      if let pending { apply(pending) }
+    }
+    if hasBeyond { restore() }
+  }
+
+  private func apply(_ change: PageTableChange) {
+    guard let host = spaces[change.process]?.host else { return }
+    if change.isRemoval { host.zap(change.addresses) } else { host.protect(change.addresses) }
+  }
+
+  /// Pages that were beyond the end, and are not any more, are watched again.
+  private func restore() {
+    hasBeyond = false
+    for (number, space) in spaces {
+      for run in space.backing.runs where run.value == .beyond {
+        for part in space.views.parts(in: run.addresses) {
+          let size = (filesystem.size(of: part.value.inode) + 4095) >> 12
+          for page in part.addresses.lowerBound >> 12..<part.addresses.upperBound >> 12 {
+            let addresses = page << 12..<(page + 1) << 12
+            guard page &+ part.value.shift < size,
+              (try? space.host.place(
+                .nothing, at: addresses, protection: protection(number, addresses.lowerBound)))
+                != nil
+            else {
+              hasBeyond = true
+              continue
+            }
+            spaces[number]!.backing.set(addresses, nil)
+          }
+        }
+      }
+    }
+  }
+
+  func protection(_ space: Int, _ address: UInt64) -> Protection {
+    guard let view = spaces[space]?.views[address]?.value else { return [] }
+    return filesystem.openMapping(of: view.inode)?.window(of: space, at: address)?.protection ?? []
+  }
+
+  // MARK: Files in use
+
+  /// The file's entries and windows, which tell of what they change.
+  func mapping(_ inode: UInt64) -> FileMapping? {
+    guard let mapping = filesystem.mapping(of: inode) else { return nil }
+    if mapping.changesPageTables == nil {
+      mapping.changesPageTables = { [unowned self] in stale.append($0) }
+    }
+    return mapping
+  }
+
+  /// A space has no window of the file any more.
+  func put(_ inode: UInt64) {
+    try? service.volume.change { fs throws(Errno) in _ = fs.put(inode) }
+  }
+
+  /// Runs `body`, which takes entries that the page tables have lost already.
+  func withoutTelling(_ space: Int, _ body: () -> Void) {
+    let before = stale
+    stale = []
+    body()
+    stale = before + stale.filter { $0.process != space }
+  }
+}

@@ -1,0 +1,39 @@
+public import DaxModel
+public import SystemPackage
+
+/// The real page tables of one address space: what a mount has done there when files are touched, or lose blocks.
+///
+/// Called with the mount's lock held. Addresses are whole pages.
+public protocol WindowHost: AnyObject, Sendable {
+  /// Puts memory that is watched in place of what is there, in one step. By the workload's agent, which may have to wait until an event of the
+  /// userfaultfd is read: never by the thread that reads them.
+  ///
+  /// - Throws: `.noSuchFileOrDirectory` if that is no window any more; what mmap(2) and mremap(2) throw; `.brokenPipe`.
+  func place(
+    _ piece: WindowPiece, at addresses: Range<UInt64>, protection: Protection) throws(Errno)
+  /// Takes the pages away; the next touch of each is told. By the agent. A workload that is gone has none.
+  func zap(_ addresses: Range<UInt64>)
+  /// Makes pages of the medium visible that are placed there, and wakes who waits for them.
+  ///
+  /// - Throws: `.badAddress` where the medium has no page, `.resourceTemporarilyUnavailable` while an mremap is under way.
+  func insert(_ addresses: Range<UInt64>, isWritable: Bool) throws(Errno)
+  /// The same with a page of zeroes of its own, where nothing is placed.
+  func insertZeroes(at address: UInt64, isWritable: Bool) throws(Errno)
+  /// Has the next store to each page told.
+  func protect(_ addresses: Range<UInt64>)
+  /// Lets whoever waits in the range try again.
+  func wake(_ addresses: Range<UInt64>)
+  /// The next touch of the page is SIGBUS.
+  func fail(_ address: UInt64)
+  /// Watches memory that is there.
+  func register(_ addresses: Range<UInt64>, ofMedium: Bool) throws(Errno)
+}
+
+public enum WindowPiece: Equatable, Sendable {
+  /// Nothing: anonymous memory without pages.
+  case nothing
+  /// The medium, from a byte on.
+  case medium(offset: UInt64, isShared: Bool)
+  /// Memory whose touch is SIGBUS with BUS_ADRERR.
+  case beyond
+}

@@ -1,0 +1,114 @@
+import LinuxSys
+import SystemPackage
+import TestSupport
+import Testing
+
+/// mmap of files on a mount whose medium is memory: windows on the medium.
+@Suite(.serialized, .enabled(if: canMount, "mounting needs root and /dev/fuse"))
+struct `A file that is mapped` {
+  /// Runs a script in a mount of its own.
+  private func run(
+    _ script: String, size: String = "64m", seconds: Double = 120
+  ) throws -> Program.Output {
+    let ground = try Ground()
+    return try Softdax.run(
+      ["--fs", ground.mount, "--size", size],
+      ["bash", "-c", "set -e; cd \(ground.mount); \(script)"],
+      seconds: seconds)
+  }
+
+  /// Catches bytes that one sees and another does not, mappings that show blocks which are not the file's any more, copies that are
+  /// everybody's or get lost, signals that are missing or say something else: each in the words of the test program.
+  @Test(arguments: [
+    "shared", "read-only", "truncate", "punch", "clone", "private", "fork", "move", "sync", "full",
+    "threads",
+  ])
+  func `shows what the file holds, to everybody, and no more`(test: String) throws {
+    let output = try run("\(Project.program("file-map")) . \(test)")
+    #expect(output.status == 0 && output.out == "ok \(test)\n", "\(output.all)")
+  }
+
+  /// Catches a mapping that is the kernel's page cache after all.
+  @Test func `is the medium itself`() throws {
+    let script = """
+      import mmap, os
+      f = open("f", "w+b"); f.write(b"x" * 40960); f.flush()
+      m = mmap.mmap(f.fileno(), 40960); assert m[4096] == 120
+      assert any("softdax0" in line and " rw-s " in line for line in open("/proc/self/maps"))
+      m[5:9] = b"dax!"; assert os.pread(f.fileno(), 4, 5) == b"dax!"; m.resize(81920); m[81919] = 1
+      assert os.stat("f").st_size == 81920 and os.pread(f.fileno(), 1, 81919) == b"\\x01"
+      """
+    let output = try run("python3 -c '\(script)'")
+    #expect(output.status == 0, "\(output.all)")
+  }
+
+  /// Catches a byte that fio wrote through a mapping and did not find again.
+  @Test(arguments: ["mmap", "libpmem"])
+  func `verifies what fio writes`(engine: String) throws {
+    let output = try run(
+      """
+      fio --name=t --filename=f --size=16m --ioengine=\(engine) --direct=1 --rw=randwrite --bs=4k --verify=crc32c \
+        --verify_fatal=1 --do_verify=1 --randrepeat=0 --output-format=terse > /dev/null
+      fio --name=t --filename=f --size=16m --ioengine=psync --rw=randread --bs=4k --verify=crc32c --verify_only \
+        --verify_fatal=1 --output-format=terse > /dev/null || [ $? -eq 1 ]
+      fio --name=u --filename=g --size=8m --ioengine=\(engine) --rw=write --bs=2m --verify=md5 --output-format=terse > /dev/null
+      """, size: "128m")
+    #expect(output.status == 0, "\(output.all)")
+  }
+
+  /// Catches pools that PMDK makes and does not find again, by another process and by read(2).
+  @Test func `holds PMDK's pools`() throws {
+    let output = try run(
+      """
+      pmempool create obj --layout=x --size=16M pool; pmempool check -v pool; pmempool info pool | grep -q 'Layout.*x'
+      cp pool copy; pmempool check copy; cp --reflink=always pool clone; pmempool check clone; cmp pool clone
+      pmempool create log --size=16M log; pmempool check log; pmempool rm pool copy clone log; [ -z "$(ls)" ]
+      """, size: "128m")
+    #expect(output.status == 0, "\(output.all)")
+  }
+
+  /// Catches a database that is another one through its mapping.
+  @Test func `keeps SQLite's databases, mapped`() throws {
+    let script = """
+      import sqlite3
+      for mode in ("delete", "wal"):
+          db = sqlite3.connect(mode + ".db")
+          db.execute("pragma mmap_size=33554432"); db.execute("pragma journal_mode=" + mode)
+          db.execute("create table t(a integer primary key, b)")
+          for i in range(60):
+              db.execute("insert into t(b) values(?)", ("x" * i * 90,)); db.commit()
+          db.execute("delete from t where a % 3 = 0"); db.commit(); db.execute("vacuum")
+          other = sqlite3.connect(mode + ".db"); other.execute("pragma mmap_size=33554432")
+          assert other.execute("select count(*) from t").fetchone() == (40,)
+          assert other.execute("pragma integrity_check").fetchone() == ("ok",)
+      """
+    let output = try run(
+      """
+      python3 - <<'END'
+      \(script)
+      END
+      cp wal.db copy.db; cmp wal.db copy.db
+      """)
+    #expect(output.status == 0, "\(output.all)")
+  }
+
+  /// Catches programs that map what they read: git its packs, cmp and tar none.
+  @Test func `is what git, cp and tar find`() throws {
+    let output = try run(
+      """
+      mkdir src; for i in 1 2 3 4 5 6; do head -c $((i * 90001)) /dev/urandom > src/$i; done
+      git init -q repo; cp src/* repo; cd repo; git add .; git -c user.name=n -c user.email=e commit -qm m; git gc -q
+      cd ..; git clone -q repo clone; git -C clone fsck; diff -r -x .git repo clone
+      cp --reflink=always -r src again; diff -r src again; tar -cf t.tar src; tar -df t.tar
+      """)
+    #expect(output.status == 0, "\(output.all)")
+  }
+
+  /// Catches a call that does something else to a mapping than to an array in memory: random reads, writes, stores, clones, holes, truncation.
+  @Test(arguments: [21, 22, 23]) func `goes through random calls as an array would`(seed: Int)
+    throws
+  {
+    let output = try run("\(Project.program("fsx")) . \(seed) 1500 clone mapped", seconds: 240)
+    #expect(output.status == 0, "\(output.all)")
+  }
+}
