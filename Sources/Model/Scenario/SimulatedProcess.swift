@@ -32,7 +32,7 @@ struct SimulatedProcess: Sendable {
     while next < range.upperBound {
       if let window = space.window(at: next) {
         next = window.range.upperBound
-      } else if let file = files.first(where: { $0.range.contains(next) }) {
+      } else if let file = file(at: next) {
         next = file.range.upperBound
       } else if let reservation = reserved.first(where: { $0.contains(next) }) {
         next = reservation.upperBound
@@ -45,16 +45,40 @@ struct SimulatedProcess: Sendable {
 
   /// Nothing is mapped in `range` any more, as far as reservations go.
   mutating func release(_ range: Range<UInt64>) {
-    // The newest are the last, and are those that are asked for most.
-    guard let end = reserved.lastIndex(where: { $0.lowerBound < range.upperBound }) else { return }
-    var start = end + 1
-    while start > 0, reserved[start - 1].upperBound > range.lowerBound { start -= 1 }
-    let parts = reserved[start..<end + 1].flatMap { old in
+    let touched =
+      reserved.firstOrdered {
+        $0.upperBound > range.lowerBound
+      }..<reserved.firstOrdered { $0.lowerBound >= range.upperBound }
+    guard !touched.isEmpty else { return }
+    let parts = reserved[touched].flatMap { old in
       let below = old.lowerBound..<max(old.lowerBound, min(old.upperBound, range.lowerBound))
       let above = max(old.lowerBound, min(old.upperBound, range.upperBound))..<old.upperBound
       return [below, above].filter { !$0.isEmpty }
     }
-    reserved.replaceSubrange(start..<end + 1, with: parts)
+    reserved.replaceSubrange(touched, with: parts)
+  }
+
+  /// A new region of a file; at an address where none is.
+  mutating func insert(_ region: FileRegion) {
+    let place = files.firstOrdered { $0.range.lowerBound > region.range.lowerBound }
+    files.insert(region, at: place)
+  }
+
+  func file(at address: UInt64) -> FileRegion? {
+    let place = files.firstOrdered { $0.range.upperBound > address }
+    return place < files.count && files[place].range.contains(address) ? files[place] : nil
+  }
+}
+
+extension Array {
+  /// The first index of which `isBehind` is true, in an array that has all those for which it is false before; `count` if none.
+  fileprivate func firstOrdered(_ isBehind: (Element) -> Bool) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if isBehind(self[middle]) { high = middle } else { low = middle + 1 }
+    }
+    return low
   }
 }
 

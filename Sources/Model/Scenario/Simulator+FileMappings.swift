@@ -36,7 +36,7 @@ extension Simulator {
       process: process, addresses: range, firstPage: offset >> 12,
       protection: arguments.readOnly ? .read : [.read, .write],
       isShared: arguments.kind != .isPrivate, isSynchronous: arguments.kind == .sync)
-    processes[process].files.append(
+    processes[process].insert(
       FileRegion(
         range: range, namespace: file.namespace, inode: file.inode,
         isPrivate: arguments.kind == .isPrivate))
@@ -200,7 +200,7 @@ extension Simulator {
       moved.range = new
       moved.isCounted = count(region)
       mapping.move(process: process, addresses: old, to: new)
-      processes[process].files.append(moved)
+      processes[process].insert(moved)
       unmapFiles(old, process: process)
     }
     let new = address..<(address + length)

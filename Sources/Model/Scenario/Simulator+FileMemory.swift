@@ -8,14 +8,7 @@ internal import SystemPackage
 /// Touching memory that is a file.
 extension Simulator {
   func fileRegion(at address: UInt64, of process: Int) -> FileRegion? {
-    // Regions lie in the order of their addresses.
-    let files = processes[process].files
-    var (low, high) = (0, files.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if files[middle].range.upperBound <= address { low = middle + 1 } else { high = middle }
-    }
-    return low < files.count && files[low].range.contains(address) ? files[low] : nil
+    processes[process].file(at: address)
   }
 
   /// The regions that `range` touches.

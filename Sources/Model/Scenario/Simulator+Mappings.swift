@@ -223,7 +223,7 @@ extension SimulatedProcess {
     nextAddress = huge.roundDown(nextAddress - size) - 2 * huge.bytes
     let start = nextAddress + huge.bytes - 4096
     let end = start + size
-    reserved.append(start..<end)
+    reserved.insert(start..<end, at: 0)
     return start..<end
   }
 }
