@@ -12,7 +12,8 @@ struct `A file that is mapped` {
   ) throws -> Program.Output {
     let ground = try Ground()
     return try Softdax.run(
-      ["--fs", ground.mount, "--size", size], ["bash", "-c", "set -e; cd \(ground.mount); \(script)"],
+      ["--fs", ground.mount, "--size", size],
+      ["bash", "-c", "set -e; cd \(ground.mount); \(script)"],
       seconds: seconds)
   }
 
@@ -104,7 +105,9 @@ struct `A file that is mapped` {
   }
 
   /// Catches a call that does something else to a mapping than to an array in memory: random reads, writes, stores, clones, holes, truncation.
-  @Test(arguments: [21, 22, 23]) func `goes through random calls as an array would`(seed: Int) throws {
+  @Test(arguments: [21, 22, 23]) func `goes through random calls as an array would`(seed: Int)
+    throws
+  {
     let output = try run("\(Project.program("fsx")) . \(seed) 1500 clone mapped", seconds: 240)
     #expect(output.status == 0, "\(output.all)")
   }

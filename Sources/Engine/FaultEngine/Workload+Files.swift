@@ -187,9 +187,9 @@ final class WorkloadPages: WindowHost {
     }
   }
 
-  func protect(_ addresses: Range<UInt64>) {
+  func protect(_ addresses: Range<UInt64>, _ on: Bool) {
     try? workload.userfaultfd.protect(
-      address: addresses.lowerBound, length: UInt64(addresses.count), true)
+      address: addresses.lowerBound, length: UInt64(addresses.count), on)
   }
 
   func wake(_ addresses: Range<UInt64>) {

@@ -109,7 +109,8 @@ extension MappedFiles {
     let page = address >> 12 &+ view.shift
     switch target {
     case .anonymous:
-      host.wake(address..<address + 4096)
+      // Write-protected with others around it.
+      host.protect(address..<address + 4096, false)
     case .zero:
       if spaces[space]!.backing[address] != nil {
         guard mayWait else { return .needsAgent }

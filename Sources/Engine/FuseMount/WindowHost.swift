@@ -19,8 +19,8 @@ public protocol WindowHost: AnyObject, Sendable {
   func insert(_ addresses: Range<UInt64>, isWritable: Bool) throws(Errno)
   /// The same with a page of zeroes of its own, where nothing is placed.
   func insertZeroes(at address: UInt64, isWritable: Bool) throws(Errno)
-  /// Has the next store to each page told.
-  func protect(_ addresses: Range<UInt64>)
+  /// Has the next store to each page told, or lets stores pass and wakes who waits for that.
+  func protect(_ addresses: Range<UInt64>, _ on: Bool)
   /// Lets whoever waits in the range try again.
   func wake(_ addresses: Range<UInt64>)
   /// The next touch of the page is SIGBUS.
