@@ -113,22 +113,19 @@ static ssize_t load(struct file *file, unsigned char *into)
 	return status.st_size;
 }
 
-/* What the mappings show: whole pages, zeroes behind the end of the file, and no page behind that. */
+/* What the mappings show, and that they show nothing behind the last page. */
 static void look(struct file *file)
 {
 	size_t end = (file->size + 4095) & ~(size_t)4095;
 
-	for (volatile size_t i = 0; i < end; i++) {
-		unsigned char byte = i < file->size ? file->bytes[i] : 0;
-
-		/* Behind the end in the last page is what was stored there, if the file has not been read or written since. */
-		if (file->shared[i] != byte && i < file->size)
+	/* One mapping after the other: of blocks that files share a kernel lets only one at a time show a page. */
+	for (size_t i = 0; i < file->size; i++)
+		if (file->shared[i] != file->bytes[i])
 			die("byte of the shared mapping", i);
-		if (file->copied[i / 4096])
-			byte = file->copies[i];
-		if (file->own[i] != byte && (i < file->size || file->copied[i / 4096]))
+	/* Behind the end, in the last page, is what was stored there. */
+	for (size_t i = 0; i < end; i++)
+		if (file->copied[i / 4096] ? file->own[i] != file->copies[i] : i < file->size && file->own[i] != file->bytes[i])
 			die("byte of the private mapping", i);
-	}
 	if (end < LIMIT && sigsetjmp(faulted, 1) == 0) {
 		(void)*(volatile unsigned char *)&file->shared[end + any((uint32_t)(LIMIT - end))];
 		die("no SIGBUS behind the end", end);

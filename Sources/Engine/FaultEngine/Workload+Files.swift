@@ -150,30 +150,20 @@ final class WorkloadPages: WindowHost {
   func zap(_ addresses: Range<UInt64>) { try? workload.agent.zap(device: device, addresses) }
 
   func insert(_ addresses: Range<UInt64>, isWritable: Bool) throws(Errno) {
-    var at = addresses.lowerBound
-    while at < addresses.upperBound {
-      var done: UInt64 = 0
-      do throws(Errno) {
-        let rest = addresses.upperBound - at
-        if isWritable {
-          try workload.userfaultfd.mapExisting(address: at, length: rest, done: &done)
-        } else {
-          try workload.userfaultfd.mapProtected(address: at, length: rest, done: &done)
-        }
-        return
-      } catch .fileExists {
-        at += done
-        // It is there: what it allows may be another.
-        try workload.userfaultfd.protect(
-          address: at, length: PageSize.base.bytes, !isWritable)
-        if !isWritable {
-          try workload.userfaultfd.wake(address: at, length: PageSize.base.bytes)
-        }
-        at += PageSize.base.bytes
-      } catch {
-        guard done > 0 else { throw error }
-        at += done
+    var done: UInt64 = 0
+    let length = UInt64(addresses.count)
+    do throws(Errno) {
+      if isWritable {
+        try workload.userfaultfd.mapExisting(
+          address: addresses.lowerBound, length: length, done: &done)
+      } else {
+        try workload.userfaultfd.mapProtected(
+          address: addresses.lowerBound, length: length, done: &done)
       }
+    } catch .fileExists where length == PageSize.base.bytes {
+      // It is there: what it allows may be another.
+      protect(addresses, !isWritable)
+      wake(addresses)
     }
   }
 
@@ -187,9 +177,9 @@ final class WorkloadPages: WindowHost {
     }
   }
 
-  func protect(_ addresses: Range<UInt64>) {
+  func protect(_ addresses: Range<UInt64>, _ on: Bool) {
     try? workload.userfaultfd.protect(
-      address: addresses.lowerBound, length: UInt64(addresses.count), true)
+      address: addresses.lowerBound, length: UInt64(addresses.count), on)
   }
 
   func wake(_ addresses: Range<UInt64>) {

@@ -60,10 +60,10 @@ extension MappedFiles {
         withoutTelling(space) { mapping.zap(process: space, addresses: page) }
         return self.touch(space, touch, mayWait: mayWait)
       }
-      return show(entry.target, entry.size, entry.isWritable, at: at, space, view, mayWait)
+      return show(entry.target, entry.size, entry.isWritable, for: touch, space, view, mayWait)
     case .copied(.blocks(let block)):
-      return show(.block(block), .base, true, at: at, space, view, mayWait)
-    case .copied: return show(.zero, .base, true, at: at, space, view, mayWait)
+      return show(.block(block), .base, true, for: touch, space, view, mayWait)
+    case .copied: return show(.zero, .base, true, for: touch, space, view, mayWait)
     case .fatal(.addressError):
       guard mayWait else { return .needsAgent }
       if (try? host.place(.beyond, at: page, protection: protection(space, at))) != nil {
@@ -102,14 +102,16 @@ extension MappedFiles {
   // MARK: Making it so
 
   private func show(
-    _ target: FilePTE.Target, _ size: PageSize, _ isWritable: Bool, at address: UInt64,
+    _ target: FilePTE.Target, _ size: PageSize, _ isWritable: Bool, for touch: FileTouch,
     _ space: Int, _ view: View, _ mayWait: Bool
   ) -> FileTouchAnswer {
     let host = spaces[space]!.host
+    let address = PageSize.base.roundDown(touch.address)
     let page = address >> 12 &+ view.shift
     switch target {
     case .anonymous:
-      host.wake(address..<address + 4096)
+      // Write-protected with others around it.
+      host.protect(address..<address + 4096, false)
     case .zero:
       if spaces[space]!.backing[address] != nil {
         guard mayWait else { return .needsAgent }
@@ -118,7 +120,7 @@ extension MappedFiles {
           return .done
         }
       }
-      return again(mayWait) { () throws(Errno) in
+      return again(host, address, mayWait) { () throws(Errno) in
         try host.insertZeroes(at: address, isWritable: isWritable)
       }
     case .block(let block):
@@ -126,20 +128,34 @@ extension MappedFiles {
       let addresses = start..<start + size.bytes
       let wanted = Backing.medium(shift: block &- start >> 12)
       let present = spaces[space]!.backing[start]
-      if present?.value != wanted || present!.addresses.upperBound < addresses.upperBound {
+      let isPlaced =
+        present?.value == wanted && present!.addresses.upperBound >= addresses.upperBound
+      if !isPlaced {
         guard mayWait else { return .needsAgent }
         guard place(wanted, around: page, addresses, space, view) else {
           host.wake(addresses)
           return .done
         }
       }
-      return again(mayWait) { [medium] () throws(Errno) in
+      if isPlaced, touch.isProtected, isWritable {
+        host.protect(addresses, false)
+        return .done
+      }
+      return again(host, address, mayWait) { [medium] () throws(Errno) in
         do throws(Errno) {
-          try host.insert(addresses, isWritable: isWritable)
-        } catch .badAddress {
-          // A hole of the medium reads as zeroes, too.
-          try medium.fill(offset: block << 12, length: size.bytes)
-          try host.insert(addresses, isWritable: isWritable)
+          do throws(Errno) {
+            try host.insert(addresses, isWritable: isWritable)
+          } catch .badAddress {
+            // A hole of the medium reads as zeroes, too.
+            try medium.fill(offset: block << 12, length: size.bytes)
+            try host.insert(addresses, isWritable: isWritable)
+          }
+        } catch .fileExists {
+          // Some of a huge entry is there: the rest comes when it is touched.
+          host.protect(addresses, !isWritable)
+          try medium.fill(
+            offset: block << 12 + (address - start), length: PageSize.base.bytes)
+          try host.insert(address..<address + PageSize.base.bytes, isWritable: isWritable)
         }
       }
     }
@@ -147,7 +163,10 @@ extension MappedFiles {
   }
 
   /// While an mremap is under way nothing can be inserted; it ends when its event is read.
-  private func again(_ mayWait: Bool, _ insert: () throws(Errno) -> Void) -> FileTouchAnswer {
+  private func again(
+    _ host: any WindowHost, _ address: UInt64, _ mayWait: Bool,
+    _ insert: () throws(Errno) -> Void
+  ) -> FileTouchAnswer {
     while true {
       do throws(Errno) {
         try insert()
@@ -156,7 +175,8 @@ extension MappedFiles {
         guard mayWait else { return .needsAgent }
         Pause.short()
       } catch {
-        // The range or the process is gone.
+        // The range or the process is gone; who is left finds out by itself.
+        host.wake(address..<address + PageSize.base.bytes)
         return .done
       }
     }

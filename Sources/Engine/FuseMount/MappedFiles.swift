@@ -104,7 +104,7 @@ final class MappedFiles {
 
   private func apply(_ change: PageTableChange) {
     guard let host = spaces[change.process]?.host else { return }
-    if change.isRemoval { host.zap(change.addresses) } else { host.protect(change.addresses) }
+    if change.isRemoval { host.zap(change.addresses) } else { host.protect(change.addresses, true) }
   }
 
   /// Pages that were beyond the end, and are not any more, are watched again.

@@ -15,12 +15,12 @@ public protocol WindowHost: AnyObject, Sendable {
   func zap(_ addresses: Range<UInt64>)
   /// Makes pages of the medium visible that are placed there, and wakes who waits for them.
   ///
-  /// - Throws: `.badAddress` where the medium has no page, `.resourceTemporarilyUnavailable` while an mremap is under way.
+  /// - Throws: `.fileExists` if one of several pages is there (of one only what it allows is changed), `.badAddress` where the medium has no page, `.resourceTemporarilyUnavailable` while an mremap is under way.
   func insert(_ addresses: Range<UInt64>, isWritable: Bool) throws(Errno)
   /// The same with a page of zeroes of its own, where nothing is placed.
   func insertZeroes(at address: UInt64, isWritable: Bool) throws(Errno)
-  /// Has the next store to each page told.
-  func protect(_ addresses: Range<UInt64>)
+  /// Has the next store to each page told, or lets stores pass and wakes who waits for that.
+  func protect(_ addresses: Range<UInt64>, _ on: Bool)
   /// Lets whoever waits in the range try again.
   func wake(_ addresses: Range<UInt64>)
   /// The next touch of the page is SIGBUS.

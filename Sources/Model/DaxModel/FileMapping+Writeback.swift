@@ -40,7 +40,13 @@ extension FileMapping {
     for index in windows.indices {
       let part = pages.clamped(to: windows[index].pages)
       if part.isEmpty { continue }
-      tell(part, in: index, isRemoval: false)
+      // No copy of the window: it would make every change of its page table one of all of it.
+      if windows[index].isShared,
+        windows[index].huge[pages.lowerBound]?.isWritable == true
+          || part.contains(where: { windows[index].base[$0]?.isWritable == true })
+      {
+        tell(part, in: index, isRemoval: false)
+      }
       if windows[index].huge[pages.lowerBound] != nil {
         windows[index].huge[pages.lowerBound]!.isWritable = false
         windows[index].huge[pages.lowerBound]!.isDirty = false
