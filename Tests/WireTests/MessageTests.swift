@@ -199,7 +199,7 @@ internal import Testing
           address: 1, length: 2, offset: 3, device: 4, protection: 5, content: .nothing)))
     #expect(insert.header.type == UInt16(SD_INSERT.rawValue))
     #expect([insert.address, insert.length, insert.offset] == [1, 2, 3])
-    #expect([insert.device, insert.protection, insert.beyond] == [4, 5, 1])
+    #expect([insert.device, insert.protection, insert.content] == [4, 5, 1])
 
     for kept in [0, 3, Int(SD_ENVELOPE_MOST)] {
       let bytes = Reply.controlled(result: -25, bytes: Array(repeating: 7, count: kept)).encoded
