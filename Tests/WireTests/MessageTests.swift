@@ -207,7 +207,8 @@ internal import Testing
           address: 1, length: 2, offset: 3, device: 4, protection: 5, content: .nothing)))
     #expect(insert.header.type == UInt16(SD_INSERT.rawValue))
     #expect([insert.address, insert.length, insert.offset] == [1, 2, 3])
-    #expect([insert.device, insert.protection, insert.content] == [4, 5, SD_CONTENT_NOTHING.rawValue])
+    #expect(
+      [insert.device, insert.protection, insert.content] == [4, 5, SD_CONTENT_NOTHING.rawValue])
 
     for kept in [0, 3, Int(SD_ENVELOPE_MOST)] {
       let bytes = Reply.controlled(result: -25, bytes: Array(repeating: 7, count: kept)).encoded
