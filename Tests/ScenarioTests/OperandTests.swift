@@ -101,7 +101,7 @@ internal import Testing
 
   /// Catches a trap, an endless loop, and an error that does not say where or what was expected. A failing line is run again
   /// by itself, and told.
-  @Test(.timeLimit(.minutes(4)), arguments: KernelBehavior.allCases)
+  @Test(.timeLimit(.minutes(20)), arguments: KernelBehavior.allCases)
   func `of any kind are refused, or done`(kernel: KernelBehavior) throws {
     #expect(Scenario.operations.count > 60)
     let all = Scenario.operations.map { Self.lines($0) }
