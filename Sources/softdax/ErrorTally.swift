@@ -21,7 +21,7 @@ final class ErrorTally: Sendable {
 
   /// Counts from now on.
   init(_ server: Server) {
-    _ = server.failures.observe { [weak self] event in self?.count(event) }
+    server.failures.observe { [weak self] event in self?.count(event) }
   }
 
   private func count(_ event: FailureEvent) {

@@ -86,7 +86,7 @@ final class Machine {
     failures = try MemoryFailures(
       devices: [device], options: options, workloads: { present.workloads.withLock { $0 } })
     let events = events
-    _ = failures.observe { event in events.all.withLock { $0.append(event) } }
+    failures.observe { event in events.all.withLock { $0.append(event) } }
     try failures.start()
     try attach()
   }

@@ -27,7 +27,7 @@ import Testing
       let mappings = [try machine.map(pages: 16), try machine.map(pages: 16, by: 1)]
       let seen = Seen()
       let device = machine.device
-      _ = machine.failures.observe { event in
+      machine.failures.observe { event in
         guard case .injected = event else { return }
         seen.faults.withLock { $0.append(device.faultsEver) }
       }

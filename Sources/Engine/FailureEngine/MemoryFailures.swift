@@ -29,8 +29,7 @@ public final class MemoryFailures: PoisonHandler, Sendable {
     var poisonedPages: UInt64 = 0
     var hasPanicked = false
     var rules: [ArmedError] = []
-    var observers: [UInt64: @Sendable (FailureEvent) -> Void] = [:]
-    var nextObserver: UInt64 = 0
+    var observers: [@Sendable (FailureEvent) -> Void] = []
   }
 
   let devices: [DaxDevice]
@@ -155,17 +154,9 @@ public final class MemoryFailures: PoisonHandler, Sendable {
   public var hasPanicked: Bool { state.withLock(\.hasPanicked) }
 
   /// Has `body` called with everything that happens from now on, by the thread that does it, under the handler's lock: it must not
-  /// call back. Returns a name for ``forget(observer:)``.
-  public func observe(_ body: @escaping @Sendable (FailureEvent) -> Void) -> UInt64 {
-    state.withLock { state in
-      state.nextObserver += 1
-      state.observers[state.nextObserver] = body
-      return state.nextObserver
-    }
-  }
-
-  public func forget(observer: UInt64) {
-    state.withLock { _ = $0.observers.removeValue(forKey: observer) }
+  /// call back. Observers are told in the order in which they came, and stay.
+  public func observe(_ body: @escaping @Sendable (FailureEvent) -> Void) {
+    state.withLock { $0.observers.append(body) }
   }
 
   /// Has observers told of a workload that is gone.
@@ -202,6 +193,6 @@ public final class MemoryFailures: PoisonHandler, Sendable {
   }
 
   func tell(_ state: borrowing State, _ event: FailureEvent) {
-    for observer in state.observers.values { observer(event) }
+    for observer in state.observers { observer(event) }
   }
 }

@@ -312,9 +312,6 @@ extension Workload {
 
   public func wake(page address: UInt64) { try? userfaultfd.wake(address: address, length: 4096) }
 
-  /// Gives back what was revoked; the entries are gone.
-  public func giveBack(_ runs: [ReleasedRun]) { release(runs) }
-
   /// UFFDIO_POISON works: Linux 6.6. Else the agent withdraws pages.
   public var canArm: Bool { canPoison }
 }

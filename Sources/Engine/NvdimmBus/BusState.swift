@@ -29,34 +29,28 @@ struct BusState: Hashable, Sendable {
   init(devices count: Int) { devices = Array(repeating: Device(), count: count) }
 }
 
-/// What a write to an attribute asks of the rest of the machine.
-enum BusEffect: Hashable, Sendable {
-  case scrub
-  /// To make durable what the processor has not written yet: nothing is held back here.
-  case flush(device: Int)
-}
-
 extension BusState {
   /// Does what the kernel does when `bytes` are written to `attribute`.
   ///
+  /// - Returns: whether a scrub is wanted.
   /// - Throws: what `write(2)` fails with. The state may have changed nevertheless: see `bindNamespace`.
   mutating func write(
     _ bytes: [UInt8], to attribute: BusAttribute, devices names: [EmulatedDevice]
-  ) throws(Errno) -> BusEffect? {
+  ) throws(Errno) -> Bool {
     let text = AttributeText(bytes)
     switch attribute {
     case .scrub:
       guard try text.number() == 1 else { throw .invalidArgument }
-      return .scrub
+      return true
     case .scrubOnError:
       switch try text.number() {
       case 0: scrubsOnError = false
       case 1: scrubsOnError = true
       default: throw .invalidArgument
       }
-    case .deepFlush(let device):
+    case .deepFlush:
+      // What the processor has not written yet is to become durable: nothing is held back here.
       guard try text.flag() else { throw .invalidArgument }
-      return .flush(device: device)
     case .forceRaw(let device):
       devices[device].forcesRaw = try text.flag()
     case .holdersNamespace(let device):
@@ -75,7 +69,7 @@ extension BusState {
       // device_dax matches without identifiers: there is none to remove.
       try checkIdentifier(text.line)
     }
-    return nil
+    return false
   }
 
   /// Source: `nd_namespace_store`, drivers/nvdimm/claim.c.

@@ -64,13 +64,13 @@ public final class NvdimmBus: Sendable {
         throw Errno.operationNotSupportedByDevice
       }
       let before = state.bus
-      let result: Result<BusEffect?, Errno>
+      let result: Result<Bool, Errno>
       do throws(Errno) {
         result = .success(try state.bus.write(bytes, to: attribute, devices: devices))
       } catch {
         result = .failure(error)
       }
-      if case .success(.scrub) = result { scrub(&state) }
+      if case .success(true) = result { scrub(&state) }
       follow(before, &state)
       _ = try result.get()
     }

@@ -31,7 +31,7 @@ extension Server {
   /// Keeps the `badblocks` of /sys true when a touch makes an error known. The handler must not wait for the bus, whose commands
   /// wait for the handler: so a thread stands in between.
   func showBadBlocks() throws(Errno) {
-    _ = failures.observe { [bulletin] event in
+    failures.observe { [bulletin] event in
       if case .badBlocksChanged = event { bulletin.post() }
     }
     try bulletin.begin { [nvdimm] in nvdimm.refresh() }

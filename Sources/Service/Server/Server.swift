@@ -263,7 +263,7 @@ public final class Server: Sendable {
       throw .mount(error)
     }
     do throws(Errno) {
-      _ = failures.observe { [weak self] event in self?.record(event) }
+      failures.observe { [weak self] event in self?.record(event) }
       try failures.start()
       try showBadBlocks()
       let thread = try WorkerThread(name: "softdax-accept") { [self] in accept() }
