@@ -104,6 +104,17 @@ long sd_put_piece(const struct sd_put *place, int medium, int userfaultfd)
 
 long sd_remap_pieces(uintptr_t start, size_t length, uintptr_t target)
 {
+	unsigned char resident;
+
+	/* From 6.17 on the kernel moves mappings in turn, and stops at one that is watched: what is not here any more has moved. */
+	while (length > 0 && SD_RAW3(SYS_mincore, start, 4096, &resident) == -ENOMEM) {
+		start += 4096;
+		target += 4096;
+		length -= 4096;
+	}
+	if (length == 0)
+		return (long)target;
+
 	long result = SD_RAW5(SYS_mremap, start, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, target);
 
 	/* More than one mapping: each by itself.  Where one ends is found by halves. */

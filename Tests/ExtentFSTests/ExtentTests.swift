@@ -126,6 +126,20 @@ import Testing
     #expect(fs.freeBlocks > 200)
   }
 
+  /// Catches a request that fails and keeps all that was free; and ext4, which does keep it, made like XFS.
+  @Test(arguments: [false, true]) func `an allocation that cannot be had takes nothing on XFS`(
+    isExt4: Bool
+  )
+    throws
+  {
+    let fs = ExtentFS(isExt4 ? .ext4(blocks: 4096) : .xfs(blocks: 4096), blockCount: 4096)
+    try fs.mount()
+    let inode = try fs.create("/f1")
+    let free = fs.freeBlocks
+    #expect(throws: Errno.noSpace) { try fs.allocate(inode, .allocate, at: 0, count: 1 << 40) }
+    #expect(isExt4 ? fs.freeBlocks < free / 2 : fs.freeBlocks == free)
+  }
+
   /// Catches content that costs as much as the device is large.
   @Test func `a file of 400 MB of one value is cheap`() throws {
     let fs = try xfs()

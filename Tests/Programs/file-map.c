@@ -347,6 +347,29 @@ static void test_move(void)
 	}
 }
 
+/* A private window with a copy, and a page behind the file's end that was touched: several mappings for the kernel. */
+static void test_move_beyond(void)
+{
+	int fd = open_file("move-beyond", 5 * PAGE);
+
+	fill(fd, 5 * PAGE, 1);
+	for (int grows = 0; grows <= 1; grows++) {
+		unsigned char *at = map(fd, 10 * PAGE, RW, MAP_PRIVATE);
+		unsigned char *place = mmap(NULL, 10 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		at[PAGE] = 77;
+		CHECK(at[0] == 1 && touch(at + 5 * PAGE, 0) == SIGBUS * 1000 + BUS_ADRERR);
+		CHECK(place != MAP_FAILED);
+		unsigned char *moved = grows ? mremap(at, 10 * PAGE, 40 * PAGE, MREMAP_MAYMOVE)
+					     : mremap(at, 10 * PAGE, 10 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+
+		CHECK(moved != MAP_FAILED && (grows || moved == place));
+		CHECK(moved[0] == 1 && moved[PAGE] == 77 && moved[4 * PAGE] == 5);
+		for (int page = 5; page < 10; page++)
+			CHECK(touch(moved + page * PAGE, 0) == SIGBUS * 1000 + BUS_ADRERR);
+	}
+}
+
 static void test_sync(void)
 {
 	int fd = open_file("sync", 8 * PAGE);
@@ -433,6 +456,7 @@ static const struct {
 } tests[] = {
 	{ "shared", test_shared },   { "read-only", test_read_only }, { "truncate", test_truncate }, { "punch", test_punch },
 	{ "clone", test_clone },     { "private", test_private },     { "fork", test_fork },	     { "move", test_move },
+	{ "move-beyond", test_move_beyond },
 	{ "sync", test_sync },	     { "full", test_full },	      { "threads", test_threads },
 };
 

@@ -23,7 +23,7 @@ extension MemoryFailures {
   ) throws(Errno) -> GenericFailure? {
     let dax = devices[device]
     guard state.options.recovers else {
-      state.hasPanicked = true
+      panicked.store(true, ordering: .sequentiallyConsistent)
       tell(state, .panicked(device: device, folio: folio))
       for workload in workloads() { BusError.kill(process: workload.process) }
       throw .ioError

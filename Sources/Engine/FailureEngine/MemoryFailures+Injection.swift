@@ -152,6 +152,8 @@ extension MemoryFailures {
 
   /// The sectors are bad from now on: marks their pages, then unmaps them everywhere. The address spaces still say that they are present
   /// where they were: whoever has such an entry is told when somebody consumes the error.
+  ///
+  /// - Throws: what taking the pages away failed with. The sectors are as good as before then.
   private func poison(
     _ state: inout State, _ device: Int, _ bytes: Range<UInt64>
   ) throws(Errno) {
@@ -159,8 +161,24 @@ extension MemoryFailures {
     let granule = Unmapper.granule(dax)
     let low = bytes.lowerBound / granule * granule
     let high = (bytes.upperBound + granule - 1) / granule * granule
+    let before = state.media[device].injected
+    let pages = (Int(low >> 12)..<Int(high >> 12)).filter { !dax.poison.contains(page: $0) }
     state.media[device].injected.add(bytes: bytes)
-    for page in low >> 12..<high >> 12 { dax.poison.insert(page: Int(page)) }
+    for page in pages { dax.poison.insert(page: page) }
+    do throws(Errno) {
+      try takeAway(device, low, high)
+    } catch {
+      state.media[device].injected = before
+      generation?.advance()
+      for page in pages { dax.poison.remove(page: page) }
+      throw error
+    }
+  }
+
+  /// Takes a device's bytes, whole granules, out of every address space.
+  private func takeAway(_ device: Int, _ low: UInt64, _ high: UInt64) throws(Errno) {
+    let dax = devices[device]
+    let granule = Unmapper.granule(dax)
     guard dax.medium.insertion == .continued else {
       return try empty(device, low..<high, revoking: nil)
     }

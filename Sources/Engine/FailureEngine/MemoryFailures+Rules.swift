@@ -95,7 +95,10 @@ extension MemoryFailures {
           state.rules.append(armed)
           continue
         } catch {
-          tell(state, .ruleFailed(device: device, armed.planned.rule, error: error.rawValue))
+          // After a panic the error has come: it ended the machine.
+          if !hasPanicked {
+            tell(state, .ruleFailed(device: device, armed.planned.rule, error: error.rawValue))
+          }
         }
         devices[device].poison.endCare()
       }

@@ -27,7 +27,6 @@ public final class MemoryFailures: PoisonHandler, Sendable {
     var media: [Media]
     var options: FailureOptions
     var poisonedPages: UInt64 = 0
-    var hasPanicked = false
     var rules: [ArmedError] = []
     var observers: [@Sendable (FailureEvent) -> Void] = []
   }
@@ -41,6 +40,9 @@ public final class MemoryFailures: PoisonHandler, Sendable {
   private let needsAgents: Bool
   /// The kernel's mf_mutex.
   let state: Mutex<State>
+
+  /// Apart from the state, so that who only asks waits for nobody's agent.
+  let panicked = Atomic(false)
 
   private enum Work {
     case consumed(PoisonTouch)
@@ -151,7 +153,7 @@ public final class MemoryFailures: PoisonHandler, Sendable {
   // MARK: Looking
 
   /// A page has failed while `vm.memory_failure_recovery` was 0: workloads are killed, as with the machine.
-  public var hasPanicked: Bool { state.withLock(\.hasPanicked) }
+  public var hasPanicked: Bool { panicked.load(ordering: .sequentiallyConsistent) }
 
   /// Has `body` called with everything that happens from now on, by the thread that does it, under the handler's lock: it must not
   /// call back. Observers are told in the order in which they came, and stay.

@@ -80,6 +80,7 @@ extension FuseService {
     guard request.data.count >= 32, request.length == 7296 else { throw .invalidArgument }
     guard try filesystem.status(of: number).kind == .file else { throw .notSupported }
     let start = LittleEndian.number(request.data, at: 0, UInt64.self)
+    guard start <= Self.largestFile else { throw .fileTooLarge }
     let length = LittleEndian.number(request.data, at: 8, UInt64.self)
     let room = LittleEndian.number(request.data, at: 16, UInt32.self)
     let end = start.addingReportingOverflow(length).overflow ? UInt64.max : start + length

@@ -10,7 +10,7 @@ extension ExtentFS {
   public var maximumLinks: Int { format.kind == .xfs ? 0x7fff_ffff : 65000 }
 
   /// XFS_SYMLINK_MAXLEN, bytes
-  public static let maximumTarget = 1024
+  public static let maximumTarget = 1023
 
   public func lookup(_ name: FileName, in directory: UInt64) throws(Errno) -> UInt64 {
     guard let found = try self.directory(directory).names[name] else {

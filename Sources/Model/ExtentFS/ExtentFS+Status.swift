@@ -78,11 +78,13 @@ extension ExtentFS {
   }
 
   /// The content changed: modification and change time are now, and who is not the superuser's leaves no set-id
-  /// bits behind. Source: `file_modified`, `setattr_should_drop_suidgid`, fs/inode.c.
+  /// bits behind; file capabilities go whoever it was. Source: `file_remove_privs`, `file_modified`,
+  /// `setattr_should_drop_suidgid`, fs/inode.c; `cap_inode_need_killpriv`, security/commoncap.c.
   public func noteModified(_ number: UInt64, bySuperuser: Bool) {
     guard let inode = inodes[number] else { return }
     inode.attributes.modified = clock
     inode.attributes.changed = clock
+    if inode.extended[Self.capabilities] != nil { inode.extended[Self.capabilities] = nil }
     guard !bySuperuser else { return }
     if inode.attributes.mode & 0o4000 != 0 { inode.attributes.mode &= ~0o4000 }
     if inode.attributes.mode & 0o2010 == 0o2010 { inode.attributes.mode &= ~0o2000 }
@@ -129,6 +131,8 @@ extension ExtentFS {
 
 /// xattr(7)
 extension ExtentFS {
+  static let capabilities = FileName("security.capability")
+
   /// Of all names and values of an inode together (XATTR_SIZE_MAX, 64 KiB, bounds one value): so that they fit a record
   /// of the log.
   public static let maximumAttributeBytes = 131_072

@@ -63,7 +63,9 @@ extension Server {
           do throws(Errno) {
             try failures.carryOut(device: device, PlannedError(rule))
           } catch {
-            failures.note(.ruleFailed(device: device, rule, error: error.rawValue))
+            if !failures.hasPanicked {
+              failures.note(.ruleFailed(device: device, rule, error: error.rawValue))
+            }
           }
         }
         timers.withLock { $0.threads.append(thread) }
