@@ -1,5 +1,6 @@
 internal import FailureEngine
 internal import FaultEngine
+internal import LinuxSys
 internal import Logging
 internal import Medium
 internal import PmemBase
@@ -16,6 +17,12 @@ struct BenchServer {
   /// "/dev/dax0.0".
   var device: String { "/dev/" + server.deviceNames[0] }
   var failures: MemoryFailures { server.failures }
+  /// The device's own pages, for the other side.
+  func memory() throws(Errno) -> BenchMemory {
+    try server.devices[0].medium.withDescriptor { descriptor throws(Errno) in
+      try BenchMemory(sharing: descriptor)
+    }
+  }
   /// Memory that the page descriptors take up by now.
   var descriptorBytes: UInt64 { server.devices[0].descriptorBytes }
 

@@ -47,7 +47,13 @@ struct InsertBench {
     try addHugePages(withServer: withServer)
     guard withServer else { return }
     for (size, count) in Dictionary(plans.map { ($0.pageSize, $0.pages) }, uniquingKeysWith: max) {
-      servers[size] = try BenchServer.start(size: size * count, pageSize: size)
+      let server = try BenchServer.start(size: size * count, pageSize: size)
+      servers[size] = server
+      do throws(Errno) {
+        memfds[size] = try server.memory()
+      } catch {
+        throw CommandFailure("the device's memory, for the other side: \(error)")
+      }
     }
   }
 
