@@ -16,13 +16,14 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
     return word ^ (word >> 31)
   }
 
-  /// The seeds of one run: the one that the environment names, or those given and a fresh one.
+  /// The seeds of one run: those given, or the one that `SOFTDAX_TEST_SEED` names, or with `SOFTDAX_TEST_SEED=fresh` those given and a new
+  /// one.
   ///
-  /// The given ones keep what was found once; the fresh one goes on looking.
+  /// The given ones keep what was found once, and judge a change by nothing that it did not do; a fresh one goes on looking.
   public static func seeds(_ known: [UInt64]) -> [UInt64] {
-    if let text = ThisProcess.environment("SOFTDAX_TEST_SEED"), let seed = UInt64(text) {
-      return [seed]
-    }
-    return known + [UInt64.random(in: 1_000_000...9_999_999)]
+    guard let text = ThisProcess.environment("SOFTDAX_TEST_SEED") else { return known }
+    if text == "fresh" { return known + [.random(in: 1_000_000...9_999_999)] }
+    guard let seed = UInt64(text) else { fatalError("SOFTDAX_TEST_SEED: not a number: \(text)") }
+    return [seed]
   }
 }
