@@ -68,11 +68,15 @@ import Testing
         // Once it says "ready" it has the device mapped.
         """
         setsid \(Project.program("map-hold")) /dev/dax0.0 0 2097152 < /dev/zero > '\(folder.path)/out' &
+        echo $! > '\(folder.path)/pid'
         until grep -q ready '\(folder.path)/out'; do sleep 0.01; done
         """,
       ])
     #expect(result.status == 0, "\(result.all)")
     #expect(result.err.contains("still has the device mapped"), "\(result.all)")
+    let outlives = try SmallFile.read(folder.path + "/pid").split(separator: "\n")[0]
+    // It is there, and goes: nobody else ends it before its alarm.
+    #expect(try Program.run(["kill", "-9", String(outlives)]).status == 0)
   }
 
   /// Catches a workload that hangs, or goes on with pages nobody counts, when its server is gone.
