@@ -103,22 +103,12 @@ void sd_uffd_wait(int fd)
 	poll(&state, 1, -1);
 }
 
-static int map_existing(int fd, uint64_t start, uint64_t length, uint64_t mode, int64_t *mapped)
+int sd_uffd_continue(int fd, uint64_t start, uint64_t length, int is_protected, int64_t *mapped)
 {
-	struct uffdio_continue arg = { .range = { start, length }, .mode = mode };
+	struct uffdio_continue arg = { .range = { start, length }, .mode = is_protected ? CONTINUE_PROTECTED : 0 };
 	int result = ioctl(fd, UFFDIO_CONTINUE, &arg) == 0 ? 0 : -errno;
 	*mapped = arg.mapped > 0 ? arg.mapped : 0;
 	return result;
-}
-
-int sd_uffd_continue(int fd, uint64_t start, uint64_t length, int64_t *mapped)
-{
-	return map_existing(fd, start, length, 0, mapped);
-}
-
-int sd_uffd_continue_protected(int fd, uint64_t start, uint64_t length, int64_t *mapped)
-{
-	return map_existing(fd, start, length, CONTINUE_PROTECTED, mapped);
 }
 
 int sd_uffd_zero(int fd, uint64_t address, int is_protected)

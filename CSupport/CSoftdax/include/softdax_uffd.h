@@ -48,10 +48,9 @@ void sd_uffd_wait(int fd);
 
 /* Installs page-cache pages present at [start, start + length) and wakes who waits there.  *mapped: bytes done,
  * also on failure.  -EEXIST: the first page not done is mapped already; -EFAULT: the medium has no page there;
- * -EAGAIN: the address space is in mremap or fork; -ENOENT, -ESRCH: range or process gone. */
-int sd_uffd_continue(int fd, uint64_t start, uint64_t length, int64_t *mapped);
-/* The same, write-protected: the next store to each page is an event (6.4). */
-int sd_uffd_continue_protected(int fd, uint64_t start, uint64_t length, int64_t *mapped);
+ * -EAGAIN: the address space is in mremap or fork; -ENOENT, -ESRCH: range or process gone.  is_protected: the next store to
+ * each page is an event (6.4). */
+int sd_uffd_continue(int fd, uint64_t start, uint64_t length, int is_protected, int64_t *mapped);
 /* Puts a page of zeroes into anonymous memory, write-protected or not, and wakes who waits there.  -EEXIST: a page is there. */
 int sd_uffd_zero(int fd, uint64_t address, int is_protected);
 /* UFFDIO_WRITEPROTECT: `is_protected` 0 also wakes who waits in the range. */
@@ -70,6 +69,6 @@ int sd_uffd_poison(int fd, uint64_t start, uint64_t length);
 #define SD_FEATURE_POISON (1ull << 14)
 #define SD_FEATURE_PAGEFAULT_FLAG_WP (1ull << 0)
 #define SD_FEATURE_WP_HUGETLBFS_SHMEM (1ull << 12)
-#define SD_FEATURE_WP_UNPOPULATED (1ull << 13) /* 6.4, as sd_uffd_continue_protected() */
+#define SD_FEATURE_WP_UNPOPULATED (1ull << 13) /* 6.4, as sd_uffd_continue() needs it */
 
 #endif

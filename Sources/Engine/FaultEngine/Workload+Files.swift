@@ -153,13 +153,8 @@ final class WorkloadPages: WindowHost {
     var done: UInt64 = 0
     let length = UInt64(addresses.count)
     do throws(Errno) {
-      if isWritable {
-        try workload.userfaultfd.mapExisting(
-          address: addresses.lowerBound, length: length, done: &done)
-      } else {
-        try workload.userfaultfd.mapProtected(
-          address: addresses.lowerBound, length: length, done: &done)
-      }
+      try workload.userfaultfd.mapExisting(
+        address: addresses.lowerBound, length: length, isProtected: !isWritable, done: &done)
     } catch .fileExists where length == PageSize.base.bytes {
       // It is there: what it allows may be another.
       protect(addresses, !isWritable)

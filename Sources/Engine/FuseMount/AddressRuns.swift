@@ -1,3 +1,5 @@
+internal import PmemBase
+
 /// Values of address ranges that do not overlap, in order; neighbours of one value are one. Cost of a change: the ranges behind it.
 struct AddressRuns<Value: Equatable> {
   struct Run {
@@ -10,13 +12,7 @@ struct AddressRuns<Value: Equatable> {
 
   /// The first run that ends above an address.
   private func first(above address: UInt64) -> Int {
-    var low = 0
-    var high = runs.count
-    while low < high {
-      let middle = (low + high) / 2
-      if runs[middle].addresses.upperBound <= address { low = middle + 1 } else { high = middle }
-    }
-    return low
+    runs.partitioningIndex { $0.addresses.upperBound > address }
   }
 
   subscript(address: UInt64) -> Run? {

@@ -23,7 +23,7 @@ public struct Userfaultfd: ~Copyable, Sendable {
     /// Events of stores to write-protected pages say so.
     public static let protectionFlag = Features(rawValue: UInt64(SD_FEATURE_PAGEFAULT_FLAG_WP))
     public static let protectShmem = Features(rawValue: UInt64(SD_FEATURE_WP_HUGETLBFS_SHMEM))
-    /// Comes with ``Userfaultfd/mapProtected(address:length:done:)``.
+    /// Comes with ``Userfaultfd/mapExisting(address:length:isProtected:done:)``.
     public static let protectAbsent = Features(rawValue: UInt64(SD_FEATURE_WP_UNPOPULATED))
   }
 
@@ -123,31 +123,20 @@ public struct Userfaultfd: ~Copyable, Sendable {
   ///
   /// Cost: 0.6 µs for one page, 0.28 µs for each in a batch.
   ///
-  /// - Parameter done: bytes mapped, also when it throws.
+  /// - Parameters:
+  ///   - isProtected: the next store to each page is an event. Source: UFFDIO_CONTINUE_MODE_WP (6.4).
+  ///   - done: bytes mapped, also when it throws.
   /// - Throws: `.fileExists` (the next page is mapped already), `.badAddress` (the medium has no page there),
   ///   `.resourceTemporarilyUnavailable` (an mremap is under way), `.noSuchFileOrDirectory`, `.noSuchProcess`.
   ///
   /// Source: `ioctl_userfaultfd(2)`, UFFDIO_CONTINUE (5.13 hugetlb, 5.14 shmem).
   @inline(__always)
-  public borrowing func mapExisting(address: UInt64, length: UInt64, done: inout UInt64)
-    throws(Errno)
-  {
+  public borrowing func mapExisting(
+    address: UInt64, length: UInt64, isProtected: Bool = false, done: inout UInt64
+  ) throws(Errno) {
     var mapped: Int64 = 0
     let result = unsafe withUnsafeMutablePointer(to: &mapped) {
-      unsafe sd_uffd_continue(descriptor.raw, address, length, $0)
-    }
-    done = UInt64(mapped)
-    try checked(result)
-  }
-
-  /// The same, write-protected: the next store to each page is an event. Source: UFFDIO_CONTINUE_MODE_WP (6.4).
-  @inline(__always)
-  public borrowing func mapProtected(address: UInt64, length: UInt64, done: inout UInt64)
-    throws(Errno)
-  {
-    var mapped: Int64 = 0
-    let result = unsafe withUnsafeMutablePointer(to: &mapped) {
-      unsafe sd_uffd_continue_protected(descriptor.raw, address, length, $0)
+      unsafe sd_uffd_continue(descriptor.raw, address, length, isProtected ? 1 : 0, $0)
     }
     done = UInt64(mapped)
     try checked(result)

@@ -120,13 +120,7 @@ public struct AddressSpace: Sendable {
 
   /// Index of the first window that ends above `address`.
   func firstWindow(endingAfter address: UInt64) -> Int {
-    var low = 0
-    var high = windows.count
-    while low < high {
-      let middle = (low + high) / 2
-      if windows[middle].range.upperBound <= address { low = middle + 1 } else { high = middle }
-    }
-    return low
+    windows.partitioningIndex { $0.range.upperBound > address }
   }
 
   /// Indices of the windows that `range` touches.

@@ -235,17 +235,10 @@ public final class FileMapping {
 
   /// The first of a process's windows that ends behind `address`.
   private func place(of address: UInt64, in own: [Int]) -> Int {
-    var (low, high) = (0, own.count)
-    while low < high {
+    own.partitioningIndex {
       visits += 1
-      let middle = (low + high) / 2
-      if windows[own[middle]].addresses.upperBound <= address {
-        low = middle + 1
-      } else {
-        high = middle
-      }
+      return windows[$0].addresses.upperBound > address
     }
-    return low
   }
 
   private func overlapsWindow(of process: Int, _ addresses: Range<UInt64>) -> Bool {

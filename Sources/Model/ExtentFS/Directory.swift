@@ -1,3 +1,5 @@
+internal import PmemBase
+
 /// What a directory names, and in which order a reader finds it.
 ///
 /// Each entry has a place that it keeps as long as it is there, so that a reader who comes back with the place
@@ -50,19 +52,12 @@ struct Directory {
   func entries(
     behind place: UInt64, limit: Int
   ) -> [(place: UInt64, name: FileName, inode: UInt64)] {
-    var low = 0
-    var high = order.count
-    while low < high {
-      let middle = (low + high) / 2
-      if order[middle].place <= place { low = middle + 1 } else { high = middle }
-    }
     var found: [(place: UInt64, name: FileName, inode: UInt64)] = []
-    while low < order.count, found.count < limit {
-      let (place, name) = order[low]
+    for (place, name) in order[order.partitioningIndex { $0.place > place }...] {
+      if found.count >= limit { break }
       if let entry = entries[name], entry.place == place {
         found.append((place, name, entry.inode))
       }
-      low += 1
     }
     return found
   }

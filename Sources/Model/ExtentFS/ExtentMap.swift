@@ -1,3 +1,5 @@
+internal import PmemBase
+
 /// A file's extents in order, none of which could be one with its neighbour.
 struct ExtentMap {
   private(set) var extents: ContiguousArray<Extent> = []
@@ -91,12 +93,6 @@ struct ExtentMap {
   }
 
   private func firstIndex(endingAfter page: UInt64) -> Int {
-    var low = 0
-    var high = extents.count
-    while low < high {
-      let middle = (low + high) / 2
-      if extents[middle].pages.upperBound <= page { low = middle + 1 } else { high = middle }
-    }
-    return low
+    extents.partitioningIndex { $0.pages.upperBound > page }
   }
 }

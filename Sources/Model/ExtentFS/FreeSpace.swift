@@ -1,3 +1,5 @@
+internal import PmemBase
+
 /// The free blocks of each group, and those freed since the log was last written, which may not be
 /// used again before.
 struct FreeSpace {
@@ -124,17 +126,7 @@ struct FreeSpace {
 
   private mutating func put(_ blocks: Range<UInt64>, _ group: Int) {
     var blocks = blocks
-    var low = 0
-    var high = groups[group].count
-    while low < high {
-      let middle = (low + high) / 2
-      if groups[group][middle].lowerBound < blocks.lowerBound {
-        low = middle + 1
-      } else {
-        high = middle
-      }
-    }
-    var index = low
+    var index = groups[group].partitioningIndex { $0.lowerBound >= blocks.lowerBound }
     if index < groups[group].count, groups[group][index].lowerBound == blocks.upperBound {
       blocks = blocks.lowerBound..<groups[group][index].upperBound
       groups[group].remove(at: index)

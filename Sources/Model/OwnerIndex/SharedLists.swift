@@ -1,3 +1,5 @@
+internal import PmemBase
+
 /// The owners of shared runs, each list held by as many records as the run was cut into.
 ///
 /// In pages, so that the first change after a copy of the index was taken copies no more than one of them.
@@ -79,13 +81,5 @@ struct SharedLists {
 
 extension [BlockOwner] {
   /// Where `owner` is, or would be, in order.
-  func place(of owner: BlockOwner) -> Int {
-    var low = 0
-    var high = count
-    while low < high {
-      let middle = (low + high) / 2
-      if self[middle] < owner { low = middle + 1 } else { high = middle }
-    }
-    return low
-  }
+  func place(of owner: BlockOwner) -> Int { partitioningIndex { $0 >= owner } }
 }

@@ -1,5 +1,6 @@
 internal import DaxModel
 internal import MemoryFailure
+internal import PmemBase
 
 /// A process of a scenario.
 struct SimulatedProcess: Sendable {
@@ -46,9 +47,9 @@ struct SimulatedProcess: Sendable {
   /// Nothing is mapped in `range` any more, as far as reservations go.
   mutating func release(_ range: Range<UInt64>) {
     let touched =
-      reserved.firstOrdered {
+      reserved.partitioningIndex {
         $0.upperBound > range.lowerBound
-      }..<reserved.firstOrdered { $0.lowerBound >= range.upperBound }
+      }..<reserved.partitioningIndex { $0.lowerBound >= range.upperBound }
     guard !touched.isEmpty else { return }
     let parts = reserved[touched].flatMap { old in
       let below = old.lowerBound..<max(old.lowerBound, min(old.upperBound, range.lowerBound))
@@ -60,25 +61,13 @@ struct SimulatedProcess: Sendable {
 
   /// A new region of a file; at an address where none is.
   mutating func insert(_ region: FileRegion) {
-    let place = files.firstOrdered { $0.range.lowerBound > region.range.lowerBound }
+    let place = files.partitioningIndex { $0.range.lowerBound > region.range.lowerBound }
     files.insert(region, at: place)
   }
 
   func file(at address: UInt64) -> FileRegion? {
-    let place = files.firstOrdered { $0.range.upperBound > address }
+    let place = files.partitioningIndex { $0.range.upperBound > address }
     return place < files.count && files[place].range.contains(address) ? files[place] : nil
-  }
-}
-
-extension Array {
-  /// The first index of which `isBehind` is true, in an array that has all those for which it is false before; `count` if none.
-  fileprivate func firstOrdered(_ isBehind: (Element) -> Bool) -> Int {
-    var (low, high) = (0, count)
-    while low < high {
-      let middle = (low + high) / 2
-      if isBehind(self[middle]) { high = middle } else { low = middle + 1 }
-    }
-    return low
   }
 }
 

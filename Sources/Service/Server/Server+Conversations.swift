@@ -166,24 +166,27 @@ extension Server {
       try conversation.channel.send(.mapPlan(Reply.MapPlan(error: -error.rawValue)))
       return
     }
-    var none: OwnedDescriptor?
-    guard case .mapped(let mapped)? = try conversation.channel.receive(passed: &none) else {
-      throw .unexpected(type: 0)
-    }
-    guard mapped.error == 0 else {
-      try conversation.channel.send(.done(error: 0))
-      return
-    }
-    do throws(Errno) {
+    try finishMap(conversation) { mapped throws(Errno) in
       try workload.add(
         device: map.device, address: mapped.address, length: mapped.length,
         offset: map.offset, protection: request.protection, access: request.access,
         populate: flags.populates)
-    } catch {
-      try conversation.channel.send(.done(error: -error.rawValue))
-      return
     }
-    try conversation.channel.send(.done(error: 0))
+  }
+
+  /// The second half of an mmap: the caller has mapped, or failed; `enter` registers the window.
+  func finishMap(
+    _ conversation: Conversation, _ enter: (Request.Mapped) throws(Errno) -> Void
+  ) throws(WireError) {
+    var none: OwnedDescriptor?
+    guard case .mapped(let mapped)? = try conversation.channel.receive(passed: &none) else {
+      throw .unexpected(type: 0)
+    }
+    var result = Errno(rawValue: 0)
+    if mapped.error == 0 {
+      do throws(Errno) { try enter(mapped) } catch { result = error }
+    }
+    try conversation.channel.send(.done(error: -result.rawValue))
   }
 
   private func adopt(_ adopt: Request.Adopt) -> Errno {

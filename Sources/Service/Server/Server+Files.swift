@@ -58,24 +58,13 @@ extension Server {
       try conversation.channel.send(.mapPlan(Reply.MapPlan(error: -error.rawValue)))
       return
     }
-    var none: OwnedDescriptor?
-    guard case .mapped(let mapped)? = try conversation.channel.receive(passed: &none) else {
-      throw .unexpected(type: 0)
-    }
-    guard mapped.error == 0 else {
-      try conversation.channel.send(.done(error: 0))
-      return
-    }
-    do throws(Errno) {
+    let (mount, device) = found
+    try finishMap(conversation) { mapped throws(Errno) in
       try workload.addFile(
-        found.mount, device: found.device, handle: map.file, address: mapped.address,
+        mount, device: device, handle: map.file, address: mapped.address,
         length: mapped.length, offset: map.offset, protection: protection,
         isShared: flags.isShared, isSynchronous: flags.isSynchronous)
-    } catch {
-      try conversation.channel.send(.done(error: -error.rawValue))
-      return
     }
-    try conversation.channel.send(.done(error: 0))
   }
 
   /// A forked child's window.

@@ -1,3 +1,5 @@
+internal import PmemBase
+
 extension InodeTable {
   /// What cannot be in any filesystem: each as a sentence. Nothing, for what this softdax wrote.
   ///
@@ -78,17 +80,8 @@ extension InodeTable {
         problems.append("inode \(inode) has blocks \(blocks) behind the end of the device")
         continue
       }
-      var low = 0
-      var high = metadata.count
-      while low < high {
-        let middle = (low + high) / 2
-        if metadata[middle].upperBound <= blocks.lowerBound {
-          low = middle + 1
-        } else {
-          high = middle
-        }
-      }
-      if low < metadata.count, metadata[low].lowerBound < blocks.upperBound {
+      let next = metadata.partitioningIndex { $0.upperBound > blocks.lowerBound }
+      if next < metadata.count, metadata[next].lowerBound < blocks.upperBound {
         problems.append("inode \(inode) has blocks \(blocks), of which some are metadata")
       }
     }
