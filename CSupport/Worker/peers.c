@@ -130,7 +130,7 @@ static bool sleeps(pid_t process)
 
 void peers_settle(void)
 {
-	for (int waited = 0; waited < 500; waited += 2) {
+	for (int waited = 0; waited < 5000; waited += 2) {
 		bool all = true;
 
 		usleep(2000);

@@ -23,7 +23,7 @@ int sd_ends_in_trap(void (*body)(void *context), void *context)
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		prctl(PR_SET_DUMPABLE, 0);
 		dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
-		alarm(10);
+		alarm(300);
 		body(context);
 		_exit(0);
 	}

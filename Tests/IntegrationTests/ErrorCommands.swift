@@ -96,7 +96,7 @@ import Testing
       #expect(injected.status == 0, "\(injected.all)")
     }
     try program.sendLine()
-    let output = try program.wait(seconds: 20)
+    let output = try program.wait()
     #expect(output.out == "ready\nsignal code 4 page 2\nsignal code 4 page 2\n", "\(output.all)")
     #expect(try service.stop().status == 0)
   }
@@ -136,7 +136,7 @@ import Testing
     #expect(try Softdax.tool(words).status == 0)
     #expect(program.waitForOutput("signal code 5 page 1"))
     try program.sendLine()
-    #expect(try program.wait(seconds: 20).status == 0)
+    #expect(try program.wait().status == 0)
     #expect(try service.stop().status == 0)
   }
 
@@ -203,7 +203,7 @@ import Testing
   // MARK: monitor
 
   private func events(_ monitor: Program) throws -> [[String: Any]] {
-    try monitor.wait(seconds: 20).out.split(separator: "\n").map { try object($0) }
+    try monitor.wait().out.split(separator: "\n").map { try object($0) }
   }
 
   /// Catches events that are lost, out of order, or without what belongs to them.
@@ -240,7 +240,7 @@ import Testing
     #expect(events[2]["pid"] as? Int == events[3]["pid"] as? Int)
     #expect(events[2]["address"] as? String == events[3]["address"] as? String)
     try program.sendLine()
-    #expect(try program.wait(seconds: 20).status == 0)
+    #expect(try program.wait().status == 0)
     #expect(try service.stop().status == 0)
   }
 
@@ -275,7 +275,7 @@ import Testing
     ])
     #expect(monitor.waitForOutput("watching"))
     #expect(try tool(service, "inject-error", "dax0.0", "-B", "8").status == 0)
-    let output = try monitor.wait(seconds: 20)
+    let output = try monitor.wait()
     #expect(output.status == 0)
     #expect(output.out.contains(" inject device dax0.0 pfn 1 offset 4096"), "\(output.all)")
     #expect(try service.stop().status == 0)
@@ -331,7 +331,7 @@ import Testing
       try object(try tool(service, "inject-error", "dax0.0", "-t").out)["badblocks"] as? [Int] == []
     )
     try program.sendLine()
-    #expect(try program.wait(seconds: 20).out == "ready\n")
+    #expect(try program.wait().out == "ready\n")
     #expect(try service.stop().status == 0)
   }
 

@@ -24,13 +24,13 @@ final class Ground: Sendable {
 
   /// `softdax run --fs` with this medium, made if it is not there.
   func run(
-    _ script: String, _ options: [String] = [], size: String? = "64m", seconds: Double = 120
+    _ script: String, _ options: [String] = [], size: String? = "64m"
   ) throws -> Program.Output {
     // `!` before a command is nothing to `set -e`: `no` is for what must fail.
     let no = #"no() { if "$@" 2>/dev/null; then echo "must fail: $*" >&2; exit 99; fi; }"#
     return try Softdax.run(
       ["--fs", mount, "--medium", image] + (size.map { ["--size", $0] } ?? []) + options,
-      ["bash", "-c", "set -e; \(no); cd \(mount); \(script)"], seconds: seconds)
+      ["bash", "-c", "set -e; \(no); cd \(mount); \(script)"])
   }
 
   func serve(_ options: [String] = []) throws -> Service {
@@ -129,7 +129,7 @@ struct `A mounted filesystem` {
       service = try ground.serve()
       try fsx.sendLine()
     }
-    let ending = try fsx.wait(seconds: 120)
+    let ending = try fsx.wait()
     #expect(ending.status == 0 && ending.out.contains("gone 8 times"), "\(ending.all)")
     #expect(try service.stop().status == 0)
     #expect(!ground.isMounted)

@@ -14,7 +14,7 @@ import Testing
 
   private static func run(_ kernel: String, _ files: [String]) throws -> Program.Output {
     try Program.run(
-      [Project.softdax, "scenario", "run", "--live", "--kernel", kernel] + files, seconds: 240)
+      [Project.softdax, "scenario", "run", "--live", "--kernel", kernel] + files)
   }
 
   /// What the judge says of rows, as it says it to users.
@@ -23,7 +23,7 @@ import Testing
     let file = folder.path + "/rows.jsonl"
     try rows.write(toFile: file, atomically: false, encoding: .utf8)
     return try Program.run(
-      [data + "/compare.py", data + "/truth.jsonl", file] + options, seconds: 60)
+      [data + "/compare.py", data + "/truth.jsonl", file] + options)
   }
 
   /// Catches whatever a program can see of a device or of a page that fails and no real kernel shows.

@@ -18,7 +18,7 @@ import Testing
   private func run(_ script: String) throws -> Program.Output {
     let folder = try Scratch()
     return try Softdax.run(
-      Self.two, ["sh", "-c", Self.strict + script], in: folder.path, seconds: 120)
+      Self.two, ["sh", "-c", Self.strict + script], in: folder.path)
   }
 
   /// Catches a tool of softdax that looks at other errors than the bus: on media whose errors are lists only, and on those that break.
@@ -45,7 +45,7 @@ import Testing
           [ -z "$(cat $bad)" ]
           [ -z "$(ndctl inject-error namespace0.0 -t | grep block)" ]
           """,
-      ], in: folder.path, seconds: 120)
+      ], in: folder.path)
     #expect(result.status == 0, "\(result.all)")
   }
 
@@ -186,7 +186,7 @@ import Testing
         "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "-u",
         "XDG_RUNTIME_DIR", "HOME=/tmp", Project.softdax, "run", "--size", "64M", "--", "sh", "-c",
         script,
-      ], seconds: 120)
+      ])
     #expect(result.status == 0, "\(result.all)")
   }
 

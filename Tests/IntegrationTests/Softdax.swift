@@ -5,11 +5,11 @@ enum Softdax {
   /// `softdax run OPTIONS -- COMMAND`, to its end.
   static func run(
     _ options: [String] = [], _ command: [String], environment: [String] = [],
-    in directory: String? = nil, seconds: Double = 60
+    in directory: String? = nil
   ) throws -> Program.Output {
     try Program.run(
       [Project.softdax, "run"] + options + ["--"] + command, environment: environment,
-      in: directory, seconds: seconds)
+      in: directory)
   }
 
   /// `softdax COMMAND …`, to its end.
@@ -34,9 +34,9 @@ final class Service {
   }
 
   /// Runs a program on it.
-  func run(_ command: [String], seconds: Double = 60) throws -> Program.Output {
+  func run(_ command: [String]) throws -> Program.Output {
     try Program.run(
-      [Project.softdax, "run", "--socket", socket, "--"] + command, seconds: seconds)
+      [Project.softdax, "run", "--socket", socket, "--"] + command)
   }
 
   /// Starts a program on it.
@@ -47,7 +47,7 @@ final class Service {
 
   func stop() throws -> Program.Output {
     program.send(signal: 15)
-    return try program.wait(seconds: 20)
+    return try program.wait()
   }
 
   deinit { program.send(signal: 9) }
@@ -58,7 +58,8 @@ struct ServiceError: Error { let message: String }
 /// fio's dev-dax jobs, verified by checksum.
 enum Fio {
   static func words(_ options: [String]) -> [String] {
-    ["fio", "--ioengine=dev-dax", "--filename=/dev/dax0.0", "--name=t"] + options
+    ["fio", "--ioengine=dev-dax", "--filename=/dev/dax0.0", "--name=t", "--verify_state_save=0"]
+      + options
   }
 }
 

@@ -47,10 +47,10 @@ import Testing
       """
     }
     let before = try holdings(service)
-    let first = try service.run(["sh", "-c", loop(200)], seconds: 200)
+    let first = try service.run(["sh", "-c", loop(200)])
     #expect(first.status == 0, "\(first.all)")
     let residentBefore = ProcessFacts.residentPages(service.program.identifier)
-    let rest = try service.run(["sh", "-c", loop(800)], seconds: 200)
+    let rest = try service.run(["sh", "-c", loop(800)])
     #expect(rest.status == 0, "\(rest.all)")
     #expect(try eventually { try holdings(service) == before })
     let grown = ProcessFacts.residentPages(service.program.identifier) - residentBefore
@@ -91,7 +91,7 @@ import Testing
     try #require(program.waitForOutput("ready"), "\(program.complained)")
     service.program.send(signal: signal)
     _ = try service.program.wait()
-    let ending = try program.wait(seconds: 20)
+    let ending = try program.wait()
     #expect(ending.status == 0, "\(ending.all)")
   }
 
@@ -100,7 +100,7 @@ import Testing
     let service = try Service(["--size", "64M"])
     let before = ProcessFacts.residentPages(service.program.identifier)
     let result = try Program.run(
-      [Project.program("hostile-workload"), service.socket], seconds: 60)
+      [Project.program("hostile-workload"), service.socket])
     #expect(result.status == 0, "\(result.all)")
     #expect(try eventually { try idle(service) })
     #expect(ProcessFacts.residentPages(service.program.identifier) - before < 16384)

@@ -22,7 +22,7 @@ import Testing
       try service.start(["sh", "-c", Self.roundTrip(folder, name, offset: offset)])
     }
     for program in programs {
-      let ending = try program.wait(seconds: 60)
+      let ending = try program.wait()
       #expect(ending.status == 0, "\(ending.all)")
     }
     #expect(try service.stop().status == 0)
@@ -47,7 +47,7 @@ import Testing
     let service = try Service(["--size", "4M"] + options)
     let programs = try ["a", "b"].map { try service.start(["python3", "-c", script, $0]) }
     for program in programs {
-      let ending = try program.wait(seconds: 60)
+      let ending = try program.wait()
       #expect(ending.status == 0, "\(ending.all)")
     }
     #expect(try service.stop().status == 0)
@@ -61,7 +61,7 @@ import Testing
       try service.start(["sh", "-c", Self.roundTrip(folder, name, offset: "0")])
     }
     for program in programs {
-      let ending = try program.wait(seconds: 60)
+      let ending = try program.wait()
       #expect(ending.status == 0, "\(ending.all)")
     }
     for service in services { #expect(try service.stop().status == 0) }
@@ -77,7 +77,7 @@ import Testing
       ])
     }
     for program in programs {
-      let ending = try program.wait(seconds: 60)
+      let ending = try program.wait()
       #expect(ending.status == 0, "\(ending.all)")
     }
   }

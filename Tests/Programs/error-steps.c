@@ -79,7 +79,7 @@ int main(int count, char **words)
 {
 	setvbuf(stdout, NULL, _IONBF, 0);
 	CHECK(count > 3, "usage: error-steps DEVICE PAGES STEP...");
-	alarm(60);
+	alarm(600);
 
 	size_t pages = strtoull(words[2], NULL, 0);
 

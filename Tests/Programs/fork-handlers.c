@@ -57,7 +57,7 @@ int main(int count, char **words)
 {
 	pthread_t thread;
 
-	alarm(60);
+	alarm(600);
 	fd = open_device(device_argument(count, words), O_RDWR);
 
 	volatile unsigned char *held = map(fd, HUGE, (off_t)HUGE);

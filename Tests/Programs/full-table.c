@@ -33,7 +33,7 @@ int main(int count, char **words)
 	int fd = open_device(path, O_RDWR);
 	int last = -1;
 
-	alarm(60);
+	alarm(600);
 	DONE(setrlimit(RLIMIT_NOFILE, &few));
 	use(fd, "with descriptors left");
 	for (int each; (each = dup(0)) >= 0;)

@@ -14,7 +14,7 @@ int main(int count, char **words)
 	puts("ready");
 	fflush(stdout);
 	/* Nobody may be left to end us. */
-	alarm(120);
+	alarm(600);
 	for (char byte = 0; byte != '\n' && read(0, &byte, 1) == 1;)
 		if (byte != '\n')
 			usleep(10000);

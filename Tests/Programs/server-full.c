@@ -60,7 +60,7 @@ int main(int count, char **words)
 	struct timespec before, after;
 	pthread_t thread;
 
-	alarm(60);
+	alarm(600);
 	DONE(setrlimit(RLIMIT_NOFILE, &many));
 	place[0] = 1;
 	fill();

@@ -13,7 +13,7 @@ int main(int count, char **words)
 	place[0] = 1;
 	puts("ready");
 	fflush(stdout);
-	for (int round = 0; round < 3000 && number == 0; round++) {
+	for (int round = 0; round < 60000 && number == 0; round++) {
 		usleep(10000);
 		number = touch(&place[0], round % 2);
 	}

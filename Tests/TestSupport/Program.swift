@@ -53,19 +53,19 @@ public final class Program: Sendable {
 
   /// Runs `words` to their end.
   public static func run(
-    _ words: [String], environment: [String] = [], in directory: String? = nil,
-    seconds: Double = 60
+    _ words: [String], environment: [String] = [], in directory: String? = nil
   ) throws -> Output {
-    try Program(words, environment: environment, in: directory).wait(seconds: seconds)
+    try Program(words, environment: environment, in: directory).wait()
   }
 
-  /// Waits for the end; kills it when `seconds` have passed.
-  public func wait(seconds: Double = 60) throws -> Output {
-    var rounds = Int(seconds * 1000)
-    while rounds > 0 {
-      if let ending = try child.reap(block: false) { return output(ending, timedOut: false) }
-      Pause.milliseconds(1)
-      rounds -= 1
+  /// Waits for the end; kills it when it hangs.
+  public func wait() throws -> Output {
+    var ending: ChildProcess.Ending?
+    if try eventually({
+      ending = try child.reap(block: false)
+      return ending != nil
+    }), let ending {
+      return output(ending, timedOut: false)
     }
     child.send(number: 9)
     guard let ending = try child.reap(block: true) else { throw Errno.noSuchProcess }
@@ -84,16 +84,8 @@ public final class Program: Sendable {
     (try? SmallFile.read(folder.path + "/" + name)) ?? ""
   }
 
-  /// Waits until it has printed `text`. - Returns: `false` when the time is up.
-  public func waitForOutput(_ text: String, seconds: Double = 20) -> Bool {
-    var rounds = Int(seconds * 1000)
-    while rounds > 0 {
-      if printed.contains(text) { return true }
-      Pause.milliseconds(1)
-      rounds -= 1
-    }
-    return false
-  }
+  /// Waits until it has printed `text`. - Returns: `false` when that does not come.
+  public func waitForOutput(_ text: String) -> Bool { eventually { printed.contains(text) } }
 
   public func send(signal number: Int32) { child.send(number: number) }
 
