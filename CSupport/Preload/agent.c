@@ -195,7 +195,7 @@ static void leave_if_alone(void)
 
 	/* Links of the directory: two, and one for each thread; the first thread stays as a zombie until the others are gone. */
 	if (sd_failed(SD_RAW4(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &facts, 0)) ||
-	    facts.st_nlink != 2 + 2 + (sd_porter_runs() ? 1u : 0u))
+	    facts.st_nlink != 2 + 2 + (sd_porter_runs() ? 1u : 0u) + (sd_events_runs() ? 1u : 0u))
 		return;
 
 	long file = SD_RAW4(SYS_openat, AT_FDCWD, "/proc/self/stat", O_RDONLY | O_CLOEXEC, 0);
@@ -283,6 +283,8 @@ static void serve(const struct sd_request *server, long userfaultfd)
 		struct sd_done done = { .header = sd_header_of(SD_DONE), .error = -EPROTO };
 
 		if (got == sizeof command.place && command.header.type == SD_PUT && command.place.device < SD_MAX_DEVICES) {
+			sd_events_start(server->fd, (int)userfaultfd);
+
 			long result = sd_put_piece(&command.place, devices[command.place.device], userfaultfd);
 
 			done.error = sd_failed(result) ? (int32_t)result : 0;
@@ -290,9 +292,10 @@ static void serve(const struct sd_request *server, long userfaultfd)
 			const struct sd_insert *insert = &command.insert;
 			long result;
 
-			if (insert->content == SD_CONTENT_ABSENT)
+			if (insert->content == SD_CONTENT_ABSENT) {
+				sd_events_start(server->fd, (int)userfaultfd);
 				result = empty(userfaultfd, insert);
-			else if (insert->content == SD_CONTENT_NOTHING)
+			} else if (insert->content == SD_CONTENT_NOTHING)
 				result = sd_map_nothing(insert->address, insert->length, (int)insert->protection);
 			else
 				result = sd_raw_mmap(insert->address, insert->length, (int)insert->protection,
@@ -342,7 +345,7 @@ static void run(void)
 	__atomic_store_n(&agent.left, 1, __ATOMIC_RELEASE);
 	take_bell_down(); /* who waits for it has the porter's turn */
 	sd_porter_end();
-	sd_revoke_windows();
+	sd_revoke_windows((int)userfaultfd);
 	sd_raw_close((int)userfaultfd);
 	leave();
 }
@@ -432,6 +435,11 @@ uint64_t sd_token(void)
 	return __atomic_load_n(&agent.state, __ATOMIC_ACQUIRE) == RUNNING ? agent.token : 0;
 }
 
+bool sd_agent_runs(void)
+{
+	return __atomic_load_n(&agent.tid, __ATOMIC_ACQUIRE) != 0;
+}
+
 bool sd_server_left(void)
 {
 	return __atomic_load_n(&agent.left, __ATOMIC_ACQUIRE);
@@ -469,4 +477,5 @@ void sd_agent_after_fork(void)
 	agent.user_mode_only = 0;
 	agent.handled = NULL; /* not in the child: MADV_DONTFORK */
 	sd_porter_after_fork();
+	sd_events_after_fork();
 }

@@ -86,8 +86,9 @@ void sd_move_windows(uintptr_t start, size_t old_length, uintptr_t target, size_
 /* Calls `part` for each part of a file's window in [start, end), in order, under the process lock; a part that a call is taking
  * away is waited for first.  Returns the bytes that were in windows, or what `part` failed with. */
 long sd_for_file_windows(uintptr_t start, uintptr_t end, long (*part)(uintptr_t start, uintptr_t end, void *context), void *context);
-/* The server is gone: every window, and every one that is added later, becomes memory whose touch is SIGBUS. */
-void sd_revoke_windows(void);
+/* The server is gone: every window, and every one that is added later, becomes memory whose touch is SIGBUS.  Calls under way that wait for
+ * events of the userfaultfd are waited for; < 0: there is none. */
+void sd_revoke_windows(int userfaultfd);
 /* Memory whose touch is SIGBUS with BUS_ADRERR. */
 long sd_map_nothing(uintptr_t start, size_t length, int protection);
 /* In a forked child, before anything else; its lock is the parent's, held. */
@@ -154,10 +155,21 @@ bool sd_agent_wake(void);
 /* Faults of system calls are not seen. */
 bool sd_user_mode_only(void);
 void sd_agent_after_fork(void);
+/* The agent's thread is there. */
+bool sd_agent_runs(void);
 /* si_pid of the signals that the server sends to this process; 0 without an agent. */
 int32_t sd_nonce(void);
 /* Where to note what handlers were called with; NULL without an agent. */
 struct sd_handled_ring *sd_handled(void);
+
+/* ------------------------------------------------------------------ events.c */
+
+/* In the agent: from now on the end of the server keeps nobody waiting who moves memory. */
+void sd_events_start(int server, int userfaultfd);
+bool sd_events_runs(void);
+/* Reads the events that nobody else will read: who waits for that goes on. */
+void sd_read_events(int userfaultfd);
+void sd_events_after_fork(void);
 
 /* ------------------------------------------------------------------ poison.c */
 

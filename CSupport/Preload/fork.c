@@ -84,7 +84,7 @@ void sd_fork_child(void)
 	for (uintptr_t at = 0; sd_next_window(at, UINTPTR_MAX, &window); at = window.end) {
 		if (!attached && sd_failed(sd_attach_process(&token))) {
 			/* Nobody answers: the device is gone for this child. */
-			sd_revoke_windows();
+			sd_revoke_windows(-1);
 			break;
 		}
 		attached = true;

@@ -372,7 +372,7 @@ long sd_map_nothing(uintptr_t start, size_t length, int protection)
 }
 
 /* Runs in the agent: quiet already. */
-void sd_revoke_windows(void)
+void sd_revoke_windows(int userfaultfd)
 {
 	size_t left;
 
@@ -395,8 +395,10 @@ void sd_revoke_windows(void)
 		count = left;
 		set_bounds();
 		change_end(&quiet);
-		if (left)
+		if (left) {
+			sd_read_events(userfaultfd);
 			sd_raw_sleep(200000);
+		}
 	} while (left);
 }
 

@@ -111,29 +111,12 @@ struct `A mounted filesystem` {
     #expect(try Softdax.tool(["fsck", ground.image]).status == 0)
   }
 
-  /// Catches a change that is lost, or half there, when the server is killed: the program goes on with the next server.
-  @Test func `a killed server loses nothing that was answered`() throws {
-    let ground = try Ground()
-    var service = try ground.serve(["--format"])
-    let library = Project.root + "/build/lib/softdax/libsoftdax-preload.so"
-    let fsx = try Program(
-      [Project.program("fsx"), ground.mount, "77", "1500", "clone"],
-      environment: ["LD_PRELOAD=\(library)"], holdsInput: true)
-    for turn in 1...8 {
-      try #require(fsx.waitForOutput("at \(turn * 100)\n"), "\(fsx.printed)")
-      Pause.milliseconds(UInt32(turn * 7))
-      service.program.send(signal: 9)
-      _ = try service.program.wait()
-      try #require(eventually { fsx.printed.components("gone") == turn }, "\(fsx.printed)")
-      // The mount of the dead server is in the way of nobody.
-      service = try ground.serve()
-      try fsx.sendLine()
-    }
-    let ending = try fsx.wait()
-    #expect(ending.status == 0 && ending.out.contains("gone 8 times"), "\(ending.all)")
-    #expect(try service.stop().status == 0)
-    #expect(!ground.isMounted)
-    #expect(try Softdax.tool(["fsck", ground.image]).status == 0)
+  /// Catches a change that is lost, or half there, when the server is killed, on a medium in memory with the files mapped and on one that is a
+  /// file; and a program that hangs then: the next server finds what was answered.
+  @Test(arguments: SeededGenerator.seeds([77]))
+  func `a killed server loses nothing that was answered`(seed: UInt64) throws {
+    let output = try Program.run([Project.root + "/scripts/fsx", "4000", String(seed)])
+    #expect(output.status == 0, "\(output.all)")
   }
 
   /// Catches a rule for a device that holds a filesystem: it ended the server, and the mount stayed.
