@@ -38,6 +38,12 @@ static struct stat status_of(struct sd_fuse_attributes const *from)
 	return to;
 }
 
+void sd_fuse_watch_interrupt(void *reply, void (*on_interrupt)(void *reply, void *context), void *context)
+{
+	/* fuse_req_t is a pointer. */
+	fuse_req_interrupt_func(reply, (fuse_interrupt_func_t)(void *)on_interrupt, context);
+}
+
 int sd_fuse_reply_error(void *reply, int error)
 {
 	return fuse_reply_err(reply, error);

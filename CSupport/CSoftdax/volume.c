@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "softdax_volume.h"
 
+#include <sys/ioctl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -104,4 +105,15 @@ void sd_wall_clock(int64_t *seconds, uint32_t *nanoseconds)
 	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	*seconds = now.tv_sec;
 	*nanoseconds = (uint32_t)now.tv_nsec;
+}
+
+int sd_file_pin(int fd, uint64_t offset, uint64_t length, uint32_t flags)
+{
+	/* struct sd_fuse_pin, SD_FUSE_IOC_PIN: softdax_fuse.h. */
+	struct {
+		uint64_t offset, length;
+		uint32_t flags, reserved;
+	} pin = {offset, length, flags, 0};
+
+	return ioctl(fd, 0x4018da04u, &pin) < 0 ? -errno : 0;
 }

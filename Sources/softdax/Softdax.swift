@@ -12,7 +12,7 @@ struct Softdax: ParsableCommand {
       CommandGroup(
         name: "Breaking:",
         subcommands: [
-          InjectError.self, ClearErrors.self, StartScrub.self, WaitScrub.self,
+          InjectError.self, ClearErrors.self, StartScrub.self, WaitScrub.self, Pin.self, Unpin.self,
         ]),
       CommandGroup(
         name: "Looking:",

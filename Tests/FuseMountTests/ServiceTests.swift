@@ -297,15 +297,17 @@ struct Bench {
       request.length = numbers.randomElement(using: &random)!
       request.mode = [0, 1, 2, 3, 16, 17, 64, 0o100644, 0o040755, 0o120777, .max]
         .randomElement(using: &random)!
-      request.flags = [0, 1, 2, 3, 4, 0x4020_da01, 0xdc80_da02, 0x801c_581f, 0x401c_5820, .max]
-        .randomElement(using: &random)!
+      request.flags = [
+        0, 1, 2, 3, 4, 0x4020_da01, 0xdc80_da02, 0x4018_da04, 0x801c_581f, 0x401c_5820, .max,
+      ]
+      .randomElement(using: &random)!
       request.openFlags = [0, 1, 2, 0o2001, .max].randomElement(using: &random)!
       request.changes = .init(rawValue: .random(in: 0...255, using: &random))
       request.accessed = Timestamp(
         seconds: .min, nanoseconds: Bool.random(using: &random) ? 5 : .max)
       request.name = names.randomElement(using: &random)!
       request.otherName = names.randomElement(using: &random)!
-      let count = [0, 1, 28, 32, 5000].randomElement(using: &random)!
+      let count = [0, 1, 24, 28, 32, 5000].randomElement(using: &random)!
       request.data = (0..<count).map { _ in .random(in: 0...255, using: &random) }
       let outcome = bench.service.handle(request, at: Timestamp(seconds: 2))
       switch outcome.reply {

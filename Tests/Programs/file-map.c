@@ -31,6 +31,7 @@
 #endif
 
 #define PAGE 4096ul
+#define HUGE_PAGE (512 * PAGE)
 #define CHECK(condition)                                                                              \
 	do {                                                                                          \
 		if (!(condition)) {                                                                   \
@@ -370,6 +371,56 @@ static void test_move_beyond(void)
 	}
 }
 
+/* How many pages are in the page table. */
+static size_t present(const unsigned char *from, size_t pages)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	size_t count = 0;
+
+	CHECK(fd >= 0);
+	for (size_t page = 0; page < pages; page++) {
+		uint64_t word;
+
+		CHECK(pread(fd, &word, sizeof word, (off_t)(((uintptr_t)from / PAGE + page) * sizeof word)) == sizeof word);
+		count += word >> 63;
+	}
+	close(fd);
+	return count;
+}
+
+/* An extent that is aligned comes with one touch, as 2 MiB; a hole in it makes it small pages, and only it. */
+static void test_huge(void)
+{
+	int fd = open_file("huge", 0);
+	unsigned char byte;
+
+	CHECK(fallocate(fd, 0, 0, 4 * HUGE_PAGE) == 0);
+	unsigned char *map = mmap(NULL, 4 * HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(map != MAP_FAILED && ((uintptr_t)map & (HUGE_PAGE - 1)) == 0);
+	unsigned char *second = map + HUGE_PAGE, *third = second + HUGE_PAGE;
+
+	CHECK(touch(second + 5 * PAGE, 7) == 0);
+	CHECK(present(second, 512) == 512 && present(map, 512) == 0 && present(third, 1024) == 0);
+	second[100 * PAGE] = 8;
+	second[511 * PAGE] = 9;
+	CHECK(pread(fd, &byte, 1, (off_t)(HUGE_PAGE + 511 * PAGE)) == 1 && byte == 9);
+	CHECK(touch(third, 3) == 0 && present(third, 512) == 512);
+
+	CHECK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(HUGE_PAGE + 100 * PAGE), PAGE) == 0);
+	CHECK(present(second, 512) == 0);
+	CHECK(second[5 * PAGE] == 7 && second[100 * PAGE] == 0 && second[511 * PAGE] == 9);
+	CHECK(present(second, 512) == 3);
+	second[100 * PAGE] = 1;
+	CHECK(pread(fd, &byte, 1, (off_t)(HUGE_PAGE + 100 * PAGE)) == 1 && byte == 1);
+	/* Punching asks the whole file; what is whole comes back whole. */
+	CHECK(third[0] == 3 && present(third, 512) == 512);
+
+	CHECK(madvise(map, HUGE_PAGE, MADV_NOHUGEPAGE) == 0);
+	CHECK(touch(map + PAGE, 4) == 0 && present(map, 512) == 1);
+	CHECK(munmap(map, 4 * HUGE_PAGE) == 0);
+	close(fd);
+}
+
 static void test_sync(void)
 {
 	int fd = open_file("sync", 8 * PAGE);
@@ -456,7 +507,7 @@ static const struct {
 } tests[] = {
 	{ "shared", test_shared },   { "read-only", test_read_only }, { "truncate", test_truncate }, { "punch", test_punch },
 	{ "clone", test_clone },     { "private", test_private },     { "fork", test_fork },	     { "move", test_move },
-	{ "move-beyond", test_move_beyond },
+	{ "move-beyond", test_move_beyond }, { "huge", test_huge },
 	{ "sync", test_sync },	     { "full", test_full },	      { "threads", test_threads },
 };
 

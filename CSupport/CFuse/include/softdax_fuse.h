@@ -123,6 +123,10 @@ void sd_fuse_unmount(struct sd_fuse_mount *mount);
  * pages (read, write, truncate). */
 int sd_fuse_invalidate(struct sd_fuse_mount *mount, uint64_t node);
 
+/* Calls `on_interrupt` when whoever waits for the answer gets a signal; before it returns if that has been. Not from a handler of its own; NULL:
+ * it is not called any more, and not running. An answer may not be given while it runs. */
+void sd_fuse_watch_interrupt(void *reply, void (*on_interrupt)(void *reply, void *context), void *context);
+
 /* -ENOENT: the caller was interrupted and has not got the answer. */
 int sd_fuse_reply_error(void *reply, int error); /* 0: done */
 void sd_fuse_reply_nothing(void *reply);
@@ -146,6 +150,7 @@ int sd_fuse_reply_ioctl(void *reply, const void *bytes, size_t count);
 #define SD_FUSE_IOC_CLONE 0x4020da01u   /* _IOW(0xda, 1, struct sd_fuse_clone) */
 #define SD_FUSE_IOC_EXTENTS 0xdc80da02u /* _IOWR(0xda, 2, struct sd_fuse_extents) */
 #define SD_FUSE_IOC_WINDOW 0x8008da03u  /* _IOR(0xda, 3, uint64_t): names the file, opened like this, in SD_MAP; -ENOTTY: cannot be */
+#define SD_FUSE_IOC_PIN 0x4018da04u     /* _IOW(0xda, 4, struct sd_fuse_pin); `softdax pin` */
 
 /* On the file that gets the blocks, open for writing. */
 struct sd_fuse_clone {
@@ -160,6 +165,14 @@ struct sd_fuse_extent {
 	uint64_t address;
 	uint64_t length;
 	uint32_t flags; /* FIEMAP_EXTENT_* */
+	uint32_t reserved;
+};
+
+/* On the file, or for release on the root directory: all of the mount. */
+struct sd_fuse_pin {
+	uint64_t offset;
+	uint64_t length;
+	uint32_t flags; /* 1: FOLL_LONGTERM; 2: release */
 	uint32_t reserved;
 };
 

@@ -30,4 +30,9 @@ int sd_enter_private_mounts(void);
 /* CLOCK_REALTIME_COARSE */
 void sd_wall_clock(int64_t *seconds, uint32_t *nanoseconds);
 
+#define SD_FILE_PIN_LONGTERM 1u
+#define SD_FILE_PIN_RELEASE 2u
+/* Pins pages of a file on a mount of softdax, or gives them back. */
+int sd_file_pin(int fd, uint64_t offset, uint64_t length, uint32_t flags);
+
 #endif

@@ -124,6 +124,9 @@ extension Workload {
         return try body()
       } catch .resourceTemporarilyUnavailable {
         changeEnded.wait(beyond: seen)
+      } catch .resourceBusy {
+        // Pages of a file are pinned, and who gives them back does not know us.
+        Pause.milliseconds(1)
       }
     }
   }

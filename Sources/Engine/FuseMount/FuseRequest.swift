@@ -105,6 +105,8 @@ public struct FuseOutcome: Sendable {
   public var stale: UInt64?
   /// Pages of the file are in use: the same request again, later; `reply` is of no use.
   public var waits = false
+  /// What others wait for may be over.
+  public var wakesWaiters = false
 
   public init(_ reply: FuseReply) { self.reply = reply }
 }

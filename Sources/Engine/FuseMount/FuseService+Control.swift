@@ -7,6 +7,7 @@ extension FuseService {
   private static let cloneCommand: UInt32 = 0x4020_da01
   private static let extentsCommand: UInt32 = 0xdc80_da02
   private static let windowCommand: UInt32 = 0x8008_da03
+  private static let pinCommand: UInt32 = 0x4018_da04
   /// FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR
   private static let getFlagsCommand: UInt32 = 0x801c_581f
   private static let setFlagsCommand: UInt32 = 0x401c_5820
@@ -17,6 +18,7 @@ extension FuseService {
     case Self.cloneCommand: return try clone(request, number)
     case Self.windowCommand: return try nameWindow(request, number)
     case Self.extentsCommand: return try extents(request, number)
+    case Self.pinCommand: return try pin(request, number)
     case Self.getFlagsCommand: return try getFlags(request, number)
     case Self.setFlagsCommand: return try setFlags(request, number)
     default: throw .inappropriateIOCTLForDevice

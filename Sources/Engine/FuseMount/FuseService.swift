@@ -12,6 +12,7 @@ public final class FuseService {
   /// Files can be mapped as windows; these name them.
   var offersWindows = false
   var handles = WindowHandles()
+  var pins: [FilePin] = []
 
   public init(_ volume: Volume) { self.volume = volume }
 

@@ -20,9 +20,18 @@
     private var mount: OpaquePointer?
     private let threads = Mutex<[WorkerThread]>([])
     private let invalidator = Mutex<WorkerThread?>(nil)
-    /// Answers that wait until the kernel has forgotten what they make untrue; `reply` is an address.
+    /// Requests that wait until pages of a file are given back; `reply` is an address.
+    private struct Waiting {
+      var requests: [(request: FuseRequest, reply: UInt)] = []
+      /// Whose callers have got a signal while their request was looked at again.
+      var interrupted: Set<UInt> = []
+      /// How often something was given back.
+      var turn = 0
+    }
+    private let waiting = Mutex(Waiting())
+    /// Answers that wait until the kernel has forgotten what they make untrue, or for a thread that may give them; `reply` is an address.
     private let stale = Mutex<
-      [(node: UInt64, request: FuseRequest, answer: FuseReply, reply: UInt)]
+      [(node: UInt64?, request: FuseRequest, answer: FuseReply, reply: UInt)]
     >(
       [])
     private let staleCount = EventCount()
@@ -76,6 +85,7 @@
       isEnding.store(true, ordering: .sequentiallyConsistent)
       unsafe sd_fuse_stop(mount)
       for thread in threads.withLock({ $0 }) { thread.join() }
+      wakeWaiters()
       staleCount.advance()
       let last = invalidator.withLock { $0 }
       last?.join()
@@ -95,8 +105,9 @@
           defer { items = [] }
           return items
         }) {
-          if !isLast { _ = unsafe sd_fuse_invalidate(mount, item.node) }
+          if !isLast, let node = item.node { _ = unsafe sd_fuse_invalidate(mount, node) }
           if let reply = unsafe UnsafeMutableRawPointer(bitPattern: item.reply) {
+            if item.node == nil { unsafe stopWatching(reply) }
             unsafe send(item.answer, item.request, reply)
           }
         }
@@ -110,11 +121,19 @@
         _ = unsafe sd_fuse_reply_error(reply, ENOSYS)
         return
       }
+      unsafe serve(request, reply, hasWaited: false)
+    }
+
+    private func serve(
+      _ request: FuseRequest, _ reply: UnsafeMutableRawPointer, hasWaited: Bool
+    ) {
+      let turn = waiting.withLock { $0.turn }
       var outcome = handle(request)
-      while outcome.waits, !isEnding.load(ordering: .sequentiallyConsistent) {
-        Pause.milliseconds(1)
-        outcome = handle(request)
+      if outcome.waits, !isEnding.load(ordering: .sequentiallyConsistent) {
+        return unsafe wait(request, reply, hasWaited: hasWaited, since: turn)
       }
+      if hasWaited { unsafe stopWatching(reply) }
+      if outcome.wakesWaiters { wakeWaiters() }
       if outcome.isDurable {
         let error = synchronize()
         if error != 0 { outcome.reply = .error(error) }
@@ -127,6 +146,71 @@
       stale.withLock { $0.append((node, request, outcome.reply, address)) }
       staleCount.advance()
     }
+
+    // MARK: Waiting
+
+    /// No thread waits: a request is answered by whoever gives pages back, or with EINTR when its caller gets a signal.
+    private func wait(
+      _ request: FuseRequest, _ reply: UnsafeMutableRawPointer, hasWaited: Bool, since turn: Int
+    ) {
+      if !hasWaited {
+        unsafe sd_fuse_watch_interrupt(
+          reply,
+          { reply, context in
+            let session = unsafe Unmanaged<FuseSession>.fromOpaque(context!).takeUnretainedValue()
+            session.interrupt(UInt(bitPattern: reply))
+          }, Unmanaged.passUnretained(self).toOpaque())
+      }
+      let address = UInt(bitPattern: reply)
+      let isAsleep: Bool? = waiting.withLock { waiting in
+        if waiting.interrupted.contains(address) { return nil }
+        guard waiting.turn == turn else { return false }
+        waiting.requests.append((request, address))
+        return true
+      }
+      switch isAsleep {
+      case true?: break
+      case false?: unsafe serve(request, reply, hasWaited: true)
+      case nil:
+        unsafe stopWatching(reply)
+        unsafe send(.error(EINTR), request, reply)
+      }
+    }
+
+    /// libfuse holds the request's lock: another thread gives the answer.
+    private func interrupt(_ address: UInt) {
+      let found = waiting.withLock { waiting -> FuseRequest? in
+        guard let index = waiting.requests.firstIndex(where: { $0.reply == address }) else {
+          waiting.interrupted.insert(address)
+          return nil
+        }
+        return waiting.requests.remove(at: index).request
+      }
+      guard let found else { return }
+      stale.withLock { $0.append((nil, found, .error(EINTR), address)) }
+      staleCount.advance()
+    }
+
+    private func stopWatching(_ reply: UnsafeMutableRawPointer) {
+      unsafe sd_fuse_watch_interrupt(reply, nil, nil)
+      let address = UInt(bitPattern: reply)
+      _ = waiting.withLock { $0.interrupted.remove(address) }
+    }
+
+    private func wakeWaiters() {
+      let all = waiting.withLock { waiting in
+        waiting.turn += 1
+        defer { waiting.requests = [] }
+        return waiting.requests
+      }
+      for one in all {
+        if let reply = unsafe UnsafeMutableRawPointer(bitPattern: one.reply) {
+          unsafe serve(one.request, reply, hasWaited: true)
+        }
+      }
+    }
+
+    // MARK: Answers
 
     private func send(
       _ answer: FuseReply, _ request: FuseRequest, _ reply: UnsafeMutableRawPointer

@@ -49,7 +49,7 @@ extension MappedFiles {
   // MARK: Two phases
 
   /// - Returns: nil if no window is concerned.
-  /// - Throws: What the call must fail with; EAGAIN for the caller of this: again, when another change is over.
+  /// - Throws: What the call must fail with; EAGAIN for the caller of this: again, when another change is over; EBUSY: again, when nothing is pinned.
   func begin(
     _ space: Int, _ change: Change, address: UInt64, length: UInt64, id: UInt64
   ) throws(Errno) -> ChangePlan? {
@@ -112,11 +112,13 @@ extension MappedFiles {
           protection(space, part.addresses.lowerBound).contains(.write)
         else { throw .permissionDenied }
         let first = part.addresses.lowerBound >> 12 &+ part.value.shift
-        _ = try service.volume.change { fs throws(Errno) in
+        let progress = try service.volume.change { fs throws(Errno) in
           try fs.allocate(
             part.value.inode, .punchHole, at: first << 12, count: UInt64(part.addresses.count),
             keepsSize: true)
         }
+        // Somebody has pinned pages of the file.
+        guard progress == .done else { throw .resourceBusy }
       }
       return .nothing
     case Advice.free, Advice.wipeOnFork, Advice.keepOnFork: throw .invalidArgument
