@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 static uint32_t flags_of_fsmap(uint32_t flags)
 {
@@ -29,12 +30,21 @@ int sd_space_map(int fd, const struct sd_space_record *after, uint64_t low, uint
 		 struct sd_space_record *records, int capacity)
 {
 	struct fsmap_head *head = calloc(1, fsmap_sizeof((unsigned)capacity));
+	struct stat facts;
 	int result;
 
 	if (!head)
 		return -ENOMEM;
+	if (fstat(fd, &facts) != 0) {
+		free(head);
+		return -errno;
+	}
+	/* As new_encode_dev() in the kernel. A key's physical address counts only on its own device: the whole of others is told. */
+	uint32_t device = (minor(facts.st_dev) & 0xff) | major(facts.st_dev) << 8 | (minor(facts.st_dev) & ~0xffu) << 12;
+
 	head->fmh_count = (unsigned)capacity;
 	head->fmh_keys[0].fmr_physical = low;
+	head->fmh_keys[0].fmr_device = device;
 	if (after) {
 		/* The kernel goes on behind a key that has a length. */
 		head->fmh_keys[0].fmr_device = after->device;
@@ -47,6 +57,7 @@ int sd_space_map(int fd, const struct sd_space_record *after, uint64_t low, uint
 	memset(&head->fmh_keys[1], 0xff, sizeof head->fmh_keys[1]);
 	memset(head->fmh_keys[1].fmr_reserved, 0, sizeof head->fmh_keys[1].fmr_reserved);
 	head->fmh_keys[1].fmr_length = 0;
+	head->fmh_keys[1].fmr_device = device;
 	head->fmh_keys[1].fmr_physical = high;
 	result = ioctl(fd, FS_IOC_GETFSMAP, head) == 0 ? (int)head->fmh_entries : -errno;
 	for (int index = 0; index < result; index++) {
