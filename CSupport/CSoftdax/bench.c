@@ -85,6 +85,16 @@ __attribute__((noinline)) static void touch(volatile unsigned char *base, uint64
 	}
 }
 
+__attribute__((noinline)) static void touch_load(volatile unsigned char *base, uint64_t pages, uint64_t stride,
+						 uint64_t *spent)
+{
+	for (uint64_t page = 0; page < pages; page++) {
+		uint64_t before = ticks();
+		(void)base[page * stride];
+		spent[page] = ticks() - before;
+	}
+}
+
 /* One read and one write in each page, at an offset that moves so that no cache set is favoured. */
 __attribute__((noinline)) static void sweep(volatile unsigned char *base, uint64_t pages, uint64_t stride)
 {
@@ -216,7 +226,8 @@ static int hand_over(void *base, uint64_t length)
 static int measure(struct sd_bench_pass pass, int fd, int baseline, struct sd_bench_figures *figures)
 {
 	uint64_t length = pass.pages * pass.page_size;
-	uint64_t count = pass.work == SD_BENCH_TOUCH ? pass.pages : pass.work == SD_BENCH_ACCESS ? ACCESS_PASSES : 1;
+	int touches = pass.work == SD_BENCH_TOUCH || pass.work == SD_BENCH_LOAD;
+	uint64_t count = touches ? pass.pages : pass.work == SD_BENCH_ACCESS ? ACCESS_PASSES : 1;
 	uint64_t *spent = calloc(pass.pages + ACCESS_PASSES, sizeof *spent);
 	if (!spent)
 		return -ENOMEM;
@@ -235,18 +246,22 @@ static int measure(struct sd_bench_pass pass, int fd, int baseline, struct sd_be
 	spent[0] = ticks() - before;
 	if (base == MAP_FAILED)
 		return -errno;
+	/* A file's blocks may happen to make 2 MiB. */
+	if (pass.work == SD_BENCH_LOAD || (pass.work == SD_BENCH_TOUCH && pass.page_size == 4096))
+		madvise(base, length, MADV_NOHUGEPAGE);
 
 	switch (pass.work) {
 	case SD_BENCH_POPULATE:
 		scale /= (double)pass.pages;
 		break;
 	case SD_BENCH_TOUCH:
+	case SD_BENCH_LOAD:
 		if (baseline) {
 			int result = hand_over(base, length);
 			if (result < 0)
 				return result;
 		}
-		touch(base, pass.pages, pass.page_size, spent);
+		(pass.work == SD_BENCH_LOAD ? touch_load : touch)(base, pass.pages, pass.page_size, spent);
 		break;
 	case SD_BENCH_ACCESS:
 		touch(base, pass.pages, pass.page_size, spent);
@@ -396,7 +411,8 @@ struct sd_bench_figures sd_bench_baseline(struct sd_bench_pass pass, const char 
 		figures.error = socket;
 		return figures;
 	}
-	if (pass.work == SD_BENCH_TOUCH) {
+	int touches = pass.work == SD_BENCH_TOUCH || pass.work == SD_BENCH_LOAD;
+	if (touches) {
 		handler.fd = sd_bench_receive_descriptor(socket);
 		if (handler.fd < 0)
 			figures.error = handler.fd;
@@ -405,7 +421,7 @@ struct sd_bench_figures sd_bench_baseline(struct sd_bench_pass pass, const char 
 		if (!figures.error)
 			send(socket, "", 1, MSG_NOSIGNAL);
 	}
-	int handling = pass.work == SD_BENCH_TOUCH && !figures.error;
+	int handling = touches && !figures.error;
 	collect(socket, child, &figures);
 	if (handling) {
 		pthread_cancel(thread); /* it sits in read(), a cancellation point */

@@ -3,7 +3,9 @@ internal import ArgumentParser
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure softdax on this host.",
-    subcommands: [BenchInsert.self, BenchPoison.self, BenchModel.self, BenchOwners.self])
+    subcommands: [
+      BenchInsert.self, BenchFiles.self, BenchPoison.self, BenchModel.self, BenchOwners.self,
+    ])
 }
 
 struct BenchInsert: ParsableCommand {
@@ -43,6 +45,42 @@ struct BenchInsert: ParsableCommand {
   func run() throws {
     var bench = try InsertBench(repetitions: repetitions, pages: pages, withServer: !baseline)
     let report = try bench.run()
+    print(json ? try jsonText(report) : report.text, terminator: json ? "\n" : "")
+    if report.control.isVoid || report.hasFailure { throw ExitCode.failure }
+  }
+}
+
+struct BenchFiles: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "files",
+    abstract: "Measure the first touch of a mapped file's pages, beside a device's.",
+    discussion: """
+      Both are this process's: a filesystem that it mounts for the time, and an emulated device. A child touches pages of 4 KiB \
+      that have been written before, first with stores, then with loads, and measures itself. Needs what --fs needs.
+
+      Example: softdax bench files --repetitions 15
+      """)
+
+  @Option(help: ArgumentHelp("Times that each row is measured on each side.", valueName: "n"))
+  var repetitions = 9
+
+  @Option(help: ArgumentHelp("Pages that a measurement touches.", valueName: "n"))
+  var pages: UInt64 = 8192
+
+  @Flag(help: "JSON, with every repetition.")
+  var json = false
+
+  func validate() throws {
+    guard (1...1000).contains(repetitions) else {
+      throw ValidationError("--repetitions takes 1 to 1000; 9 or more for figures to quote.")
+    }
+    guard (256...1 << 20).contains(pages) else {
+      throw ValidationError("--pages takes 256 to 1048576 (1 MiB to 4 GiB).")
+    }
+  }
+
+  func run() throws {
+    let report = try FileBench(repetitions: repetitions, pages: pages).run()
     print(json ? try jsonText(report) : report.text, terminator: json ? "\n" : "")
     if report.control.isVoid || report.hasFailure { throw ExitCode.failure }
   }

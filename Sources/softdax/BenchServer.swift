@@ -23,6 +23,8 @@ struct BenchServer {
       try BenchMemory(sharing: descriptor)
     }
   }
+  /// Files of the mount are mapped as windows.
+  var offersWindows: Bool { server.offersWindows }
   /// Memory that the page descriptors take up by now.
   var descriptorBytes: UInt64 { server.devices[0].descriptorBytes }
 
@@ -31,7 +33,10 @@ struct BenchServer {
   /// - Parameters:
   ///   - size: Of the device, in bytes; every page of its medium exists when this returns.
   ///   - pageSize: Its alignment; above 4 KiB the medium is hugetlb.
-  static func start(size: UInt64, pageSize: UInt64) throws(CommandFailure) -> BenchServer {
+  ///   - mount: Where a filesystem of twice that size is mounted besides; its bytes exist, too.
+  static func start(
+    size: UInt64, pageSize: UInt64, mount: String? = nil
+  ) throws(CommandFailure) -> BenchServer {
     let preload: String
     do throws(CommandFailure) {
       preload = try PreloadLibrary.find()
@@ -42,8 +47,12 @@ struct BenchServer {
     let device = DeviceSpecification(
       medium: pageSize == PageSize.base.bytes ? .memory : .hugePages, size: size,
       alignment: PageSize(bytes: pageSize))
+    let filesystems = mount.map { _ in DeviceSpecification(size: 2 * size + 32 << 20) }
     do throws(ServerError) {
-      let server = try Server(Server.Options(devices: [device]), logger: .softdax)
+      let server = try Server(
+        Server.Options(
+          devices: (filesystems.map { [$0] } ?? []) + [device], mounts: mount.map { [$0] } ?? []),
+        logger: .softdax)
       do throws(Errno) {
         try server.devices[0].medium.fill(offset: 0, length: size)
       } catch {

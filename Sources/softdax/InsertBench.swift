@@ -88,7 +88,7 @@ struct InsertBench {
     // The first round is not counted: it creates what later ones find.
     for repetition in 0...repetitions {
       try place(.one(cpu))
-      let roundTrip = try controlled()
+      let roundTrip = try Self.controlled()
       if repetition > 0 { control.append(roundTrip) }
       for (index, plan) in plans.enumerated() {
         try place(plan.isPinned ? .one(cpu) : everywhere)
@@ -100,8 +100,9 @@ struct InsertBench {
       }
     }
     return InsertReport(
-      host: HostFacts.current(), cpu: cpu, cpusAllowed: everywhere.count,
-      repetitions: repetitions, attach: attachMode(), control: Control(control), rows: rows,
+      command: "insert", sides: ["softdax", "C"], host: HostFacts.current(), cpu: cpu,
+      cpusAllowed: everywhere.count,
+      repetitions: repetitions, attach: Self.attachMode(), control: Control(control), rows: rows,
       skipped: skipped, descriptorBytes: servers[4096]?.descriptorBytes)
   }
 
@@ -113,7 +114,7 @@ struct InsertBench {
     }
   }
 
-  private func controlled() throws(CommandFailure) -> Double {
+  static func controlled() throws(CommandFailure) -> Double {
     do throws(Errno) {
       return try BenchPass.roundTrip()
     } catch {
@@ -140,6 +141,13 @@ struct InsertBench {
         "\(plan.name), \(side): the measuring child failed: \(error); "
           + "`softdax check` says what works here")
     }
+    return try Self.checked(figures, plan, side)
+  }
+
+  /// A pass in which a page is missing is no figure.
+  static func checked(
+    _ figures: BenchFigures, _ plan: Plan, _ side: String
+  ) throws(CommandFailure) -> PassFigures {
     guard figures.present == plan.pages else {
       throw CommandFailure(
         "\(plan.name), \(side): \(figures.present) of \(plan.pages) pages "
@@ -149,7 +157,7 @@ struct InsertBench {
   }
 
   /// Which userfaultfd the C side got: the system's, for both sides alike.
-  private func attachMode() -> String {
+  static func attachMode() -> String {
     if (try? HostProbe.userfaultfd(.systemCall)) != nil { return "userfaultfd(2)" }
     if (try? HostProbe.userfaultfd(.device)) != nil { return "/dev/userfaultfd" }
     return "userfaultfd(2), user mode only"

@@ -66,7 +66,7 @@ struct Control: Encodable, Equatable {
   }
 }
 
-/// The result of `bench insert`.
+/// The result of `bench insert` and `bench files`.
 struct InsertReport: Encodable {
   /// One row of the table: both sides.
   struct Row: Encodable {
@@ -135,6 +135,9 @@ struct InsertReport: Encodable {
     }
   }
 
+  /// The command's name, and what it calls the two sides: the one that is judged first.
+  var command: String
+  var sides: [String]
   var host: HostFacts
   /// The CPU of the pinned rows.
   var cpu: Int32
@@ -155,7 +158,7 @@ struct InsertReport: Encodable {
   /// For people: what it was measured on, then two lines for each row.
   var text: String {
     var text = """
-      softdax bench insert: ns for one page, medians of \(repetitions) interleaved repetitions
+      softdax bench \(command): ns for one page, medians of \(repetitions) interleaved repetitions
       demand rows are touch latencies: before the load to after it, seen by the program
       host: \(host.text); \(attach), memfd
       placement: pinned rows on CPU \(cpu), others on \(cpusAllowed) CPUs
@@ -171,13 +174,13 @@ struct InsertReport: Encodable {
     for row in rows {
       if let ours = row.softdax {
         table.add(
-          [row.name, "softdax"] + Self.cells(ours)
+          [row.name, sides[0]] + Self.cells(ours)
             + [
               row.ratio.map { fixed($0, 3) } ?? "-", row.ratioOfMinima.map { fixed($0, 3) } ?? "-",
               row.target.text, row.isMet == true ? "met" : "MISSED",
             ])
       }
-      table.add([row.softdax == nil ? row.name : "", "C"] + Self.cells(row.baseline))
+      table.add([row.softdax == nil ? row.name : "", sides[1]] + Self.cells(row.baseline))
     }
     text += table.text
     for line in skipped { text += line + "\n" }

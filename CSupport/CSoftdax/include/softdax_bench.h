@@ -14,9 +14,10 @@
 
 #include <stdint.h>
 
-#define SD_BENCH_TOUCH 1u    /* first touch of each page, each one timed */
+#define SD_BENCH_TOUCH 1u    /* first store to each page, each one timed */
 #define SD_BENCH_POPULATE 2u /* mmap(MAP_POPULATE), timed as a whole */
 #define SD_BENCH_ACCESS 3u   /* passes over pages that are there already, each pass timed */
+#define SD_BENCH_LOAD 4u     /* as TOUCH, with a load */
 
 struct sd_bench_pass {
 	uint32_t work;

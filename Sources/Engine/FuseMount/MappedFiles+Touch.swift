@@ -34,11 +34,10 @@ extension MappedFiles {
   func touch(_ space: Int, _ touch: FileTouch, mayWait: Bool) -> FileTouchAnswer {
     let at = PageSize.base.roundDown(touch.address)
     let page = at..<at + PageSize.base.bytes
-    guard let host = spaces[space]?.host, let view = spaces[space]!.views[at]?.value else {
-      return .elsewhere
-    }
-    guard !spaces[space]!.isChanging(page) else {
-      spaces[space]!.waiting.insert(at)
+    guard let own = spaces[space], let view = own.views[at]?.value else { return .elsewhere }
+    let host = own.host
+    guard !own.isChanging(page) else {
+      own.waiting.insert(at)
       return .done
     }
     guard mayWait || stale.isEmpty && (view.isShared || !touch.isWrite) else { return .needsAgent }
@@ -67,7 +66,7 @@ extension MappedFiles {
     case .fatal(.addressError):
       guard mayWait else { return .needsAgent }
       if (try? host.place(.beyond, at: page, protection: protection(space, at))) != nil {
-        spaces[space]!.backing.set(page, .beyond)
+        own.backing.set(page, .beyond)
         hasBeyond = true
       }
     case .fatal(.memoryError), .outOfMemory: host.fail(at)
@@ -105,7 +104,8 @@ extension MappedFiles {
     _ target: FilePTE.Target, _ size: PageSize, _ isWritable: Bool, for touch: FileTouch,
     _ space: Int, _ view: View, _ mayWait: Bool
   ) -> FileTouchAnswer {
-    let host = spaces[space]!.host
+    let own = spaces[space]!
+    let host = own.host
     let address = PageSize.base.roundDown(touch.address)
     let page = address >> 12 &+ view.shift
     switch target {
@@ -113,7 +113,7 @@ extension MappedFiles {
       // Write-protected with others around it.
       host.protect(address..<address + 4096, false)
     case .zero:
-      if spaces[space]!.backing[address] != nil {
+      if own.backing[address] != nil {
         guard mayWait else { return .needsAgent }
         guard placeNothing(around: page, address, space, view) else {
           host.wake(address..<address + 4096)
@@ -127,7 +127,7 @@ extension MappedFiles {
       let start = size == .huge ? address &- (page & 511) << 12 : address
       let addresses = start..<start + size.bytes
       let wanted = Backing.medium(shift: block &- start >> 12)
-      let present = spaces[space]!.backing[start]
+      let present = own.backing[start]
       let isPlaced =
         present?.value == wanted && present!.addresses.upperBound >= addresses.upperBound
       if !isPlaced {

@@ -32,7 +32,7 @@ final class MappedFiles {
     /// Where mremap() with MREMAP_FIXED moves to.
     let target: Range<UInt64>
   }
-  struct Space {
+  final class Space {
     let host: any WindowHost
     var views = AddressRuns<View>()
     var backing = AddressRuns<Backing>()
@@ -40,8 +40,11 @@ final class MappedFiles {
     /// Pages touched in ranges under change.
     var waiting: Set<UInt64> = []
 
+    init(host: any WindowHost) { self.host = host }
+
     func isChanging(_ addresses: Range<UInt64>) -> Bool {
-      changes.contains { $0.addresses.overlaps(addresses) || $0.target.overlaps(addresses) }
+      !changes.isEmpty
+        && changes.contains { $0.addresses.overlaps(addresses) || $0.target.overlaps(addresses) }
     }
   }
 
@@ -140,10 +143,9 @@ final class MappedFiles {
 
   /// The file's entries and windows, which tell of what they change.
   func mapping(_ inode: UInt64) -> FileMapping? {
-    guard let mapping = filesystem.mapping(of: inode) else { return nil }
-    if mapping.changesPageTables == nil {
-      mapping.changesPageTables = { [unowned self] in stale.append($0) }
-    }
+    if let open = filesystem.openMapping(of: inode), open.changesPageTables != nil { return open }
+    let mapping = filesystem.mapping(of: inode)
+    mapping?.changesPageTables = { [unowned self] in stale.append($0) }
     return mapping
   }
 

@@ -8,6 +8,8 @@ public struct BenchPass: Sendable {
   public enum Work: Sendable, CaseIterable {
     /// First touch of each page, each one timed.
     case touch
+    /// The same with a load.
+    case load
     /// mmap(MAP_POPULATE), timed as a whole.
     case populate
     /// Passes over pages that are there already, each pass timed.
@@ -17,6 +19,7 @@ public struct BenchPass: Sendable {
     public var number: UInt32 {
       switch self {
       case .touch: SD_BENCH_TOUCH
+      case .load: SD_BENCH_LOAD
       case .populate: SD_BENCH_POPULATE
       case .access: SD_BENCH_ACCESS
       }

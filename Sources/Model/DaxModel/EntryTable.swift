@@ -51,8 +51,9 @@ public struct EntryTable: Sendable {
     public init() {}
   }
 
-  private var slots: [UInt64: Slot] = [:]
+  private var slots = PageMap<Slot>()
   private var baseCounts: [UInt64: Int] = [:]
+  private var hugeCount = 0
   private var waiters: [UInt64: [Waiter]] = [:]
 
   /// Pages that entries cover, locked placeholders too: `nrpages`.
@@ -63,7 +64,7 @@ public struct EntryTable: Sendable {
   // MARK: Looking
 
   /// The entry that covers a page.
-  public subscript(page: UInt64) -> DaxEntry? { key(of: page).map { slots[$0]!.entry } }
+  public subscript(page: UInt64) -> DaxEntry? { slot(page)?.entry }
 
   public func isLocked(_ page: UInt64) -> Bool { slot(page)?.isLocked ?? false }
 
@@ -112,11 +113,12 @@ public struct EntryTable: Sendable {
   ) -> (Grab, Effects) {
     var effects = Effects()
     let head = size.head(page)
-    guard let key = key(of: page) else {
+    guard let place = place(of: page) else {
       if size == .huge, baseCounts[head >> 9] != nil { return (.fallback, effects) }
       return (.locked(insertLocked(DaxEntry(.empty, size), at: head)), effects)
     }
-    let slot = slots[key]!
+    let key = slots.page(at: place)
+    let slot = slots[place: place]
     if slot.entry.size == .base, size == .huge { return (.fallback, effects) }
     if slot.isLocked {
       waiters[key, default: []].append(Waiter(task: task, isExclusive: true))
@@ -127,7 +129,7 @@ public struct EntryTable: Sendable {
       effects.woken = remove(page)
       return (.locked(insertLocked(DaxEntry(.empty, .base), at: page)), effects)
     }
-    slots[key]!.isLocked = true
+    slots[place: place].isLocked = true
     return (.locked(slot.entry), effects)
   }
 
@@ -149,12 +151,12 @@ public struct EntryTable: Sendable {
   /// - Returns: The tasks that are woken: one exclusive waiter, and the others that stood before
   ///   it.
   public mutating func unlock(_ page: UInt64, storing entry: DaxEntry? = nil) -> [UInt64] {
-    guard let key = key(of: page), slots[key]!.isLocked else {
+    guard let place = place(of: page), slots[place: place].isLocked else {
       preconditionFailure("the entry at page \(page) is not locked")
     }
-    if let entry { slots[key]!.entry = entry }
-    slots[key]!.isLocked = false
-    return wakeNext(key)
+    if let entry { slots[place: place].entry = entry }
+    slots[place: place].isLocked = false
+    return waiters.isEmpty ? [] : wakeNext(slots.page(at: place))
   }
 
   /// Lets a wake-up go on, by an exclusive waiter who does not take the entry:
@@ -167,11 +169,14 @@ public struct EntryTable: Sendable {
   /// Removes the entry that covers a page, locked or not, and wakes everybody who waits for it
   /// (FT-25).
   public mutating func remove(_ page: UInt64) -> [UInt64] {
-    guard let key = key(of: page), let slot = slots.removeValue(forKey: key) else { return [] }
+    guard let key = key(of: page), let slot = slots[key] else { return [] }
+    slots[key] = nil
     pageCount -= slot.entry.size.pages
     if slot.entry.size == .base {
       baseCounts[key >> 9]! -= 1
       if baseCounts[key >> 9] == 0 { baseCounts[key >> 9] = nil }
+    } else {
+      hugeCount -= 1
     }
     return waiters.removeValue(forKey: key)?.map(\.task) ?? []
   }
@@ -181,46 +186,54 @@ public struct EntryTable: Sendable {
   /// Stores another entry in the place of a locked one. A small one in the place of a huge one, as a copy-on-write of one page of it does,
   /// leaves nothing for the other pages.
   mutating func replace(_ page: UInt64, with entry: DaxEntry, isCopied: Bool) {
-    var key = key(of: page)!
-    if entry.size == .base, slots[key]!.entry.size == .huge {
-      let slot = slots.removeValue(forKey: key)!
+    var place = place(of: page)!
+    if entry.size == .base, slots[place: place].entry.size == .huge {
+      let key = slots.page(at: place)
+      let slot = slots[place: place]
+      slots[key] = nil
       pageCount -= slot.entry.size.pages
+      hugeCount -= 1
       _ = insertLocked(entry, at: page)
       slots[page]!.isDirty = slot.isDirty
       slots[page]!.isToWrite = slot.isToWrite
       if let waiting = waiters.removeValue(forKey: key) { waiters[page, default: []] += waiting }
-      key = page
+      place = self.place(of: page)!
     }
-    slots[key]!.entry = entry
-    slots[key]!.isCopied = isCopied
-    slots[key]!.isZapped = false
+    slots[place: place].entry = entry
+    slots[place: place].isCopied = isCopied
+    slots[place: place].isZapped = false
   }
 
-  mutating func setZapped(_ page: UInt64) { slots[key(of: page)!]!.isZapped = true }
+  mutating func setZapped(_ page: UInt64) { slots[place: place(of: page)!].isZapped = true }
 
   mutating func setDirty(_ page: UInt64, _ value: Bool) {
-    slots[key(of: page)!]!.isDirty = value
+    slots[place: place(of: page)!].isDirty = value
   }
 
   mutating func setToWrite(_ page: UInt64, _ value: Bool) {
-    slots[key(of: page)!]!.isToWrite = value
+    slots[place: place(of: page)!].isToWrite = value
   }
 
   // MARK: Private
 
-  private func slot(_ page: UInt64) -> Slot? { key(of: page).map { slots[$0]! } }
+  private func slot(_ page: UInt64) -> Slot? { place(of: page).map { slots[place: $0] } }
 
   /// The first page of the entry that covers `page`.
-  func key(of page: UInt64) -> UInt64? {
-    if slots[page] != nil { return page }
-    let head = PageSize.huge.head(page)
-    return slots[head]?.entry.size == .huge ? head : nil
+  func key(of page: UInt64) -> UInt64? { place(of: page).map { slots.page(at: $0) } }
+
+  /// Where the entry that covers `page` is: one look, unless there are huge ones.
+  private func place(of page: UInt64) -> PageMap<Slot>.Place? {
+    if let place = slots.place(of: page) { return place }
+    guard hugeCount > 0, let place = slots.place(of: PageSize.huge.head(page)),
+      slots[place: place].entry.size == .huge
+    else { return nil }
+    return place
   }
 
   private mutating func insertLocked(_ entry: DaxEntry, at page: UInt64) -> DaxEntry {
     slots[page] = Slot(entry: entry, isLocked: true)
     pageCount += entry.size.pages
-    if entry.size == .base { baseCounts[page >> 9, default: 0] += 1 }
+    if entry.size == .base { baseCounts[page >> 9, default: 0] += 1 } else { hugeCount += 1 }
     return entry
   }
 

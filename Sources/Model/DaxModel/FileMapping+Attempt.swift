@@ -117,7 +117,9 @@ extension FileMapping {
       unmapPages(current.size.span(page))
     }
     if shared || !current.isReal {
-      disassociate(current, isCopied: entries.isCopied(page), isTruncated: false)
+      if current.isReal {
+        disassociate(current, isCopied: entries.isCopied(page), isTruncated: false)
+      }
       guard associate(new, at: page, isShared: shared) else { return false }
       entries.replace(page, with: new, isCopied: shared)
     }

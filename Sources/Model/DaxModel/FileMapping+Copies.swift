@@ -76,7 +76,7 @@ extension FileMapping {
     var window = windows[index]
     remove([index])
     window.addresses = new
-    window.tables = []
+    window.tables = SlotSet()
     for page in window.base.keys { window.tables.insert(window.slot(page)) }
     append(window)
   }

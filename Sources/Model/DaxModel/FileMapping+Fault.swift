@@ -26,11 +26,12 @@ extension FileMapping {
     if windows[index].isLost(page) { return .fatal(.memoryError(address)) }
     // A second turn is needed only if an attempt answers that another thread was first.
     for _ in 0..<4 {
-      if let entry = windows[index].entry(for: page), !write || entry.isWritable {
+      let present = windows[index].entry(for: page)
+      if let present, !write || present.isWritable {
         if write { markDirty(index, page) }
-        return .present(entry)
+        return .present(present)
       }
-      let result = handle(index, page, write: write, task: task)
+      let result = handle(index, page, present, write: write, task: task)
       switch result {
       case .noPage(let isMajor):
         guard let entry = windows[index].entry(for: page), !write || entry.isWritable else {
@@ -62,10 +63,12 @@ extension FileMapping {
 
   // MARK: Private
 
-  private func handle(_ index: Int, _ page: UInt64, write: Bool, task: UInt64) -> FaultResult {
+  private func handle(
+    _ index: Int, _ page: UInt64, _ present: FilePTE?, write: Bool, task: UInt64
+  ) -> FaultResult {
     if write, !windows[index].isShared { windows[index].hasAnonymous = true }
     var result = FaultResult.fallback
-    if let entry = windows[index].entry(for: page) {
+    if let entry = present {
       if !windows[index].isShared, entry.size == .base { return copy(entry, index, page) }
       if windows[index].isShared, entry.size == .huge {
         result = hugeFault(index, page, write: write, task: task)

@@ -319,12 +319,12 @@ public final class FileMapping {
       remove([index])
       var upper = lower
       lower.addresses = lower.addresses.lowerBound..<address
-      lower.base = lower.base.filter { $0.key < page }
+      lower.base = lower.base.filter { $0 < page }
       lower.huge = lower.huge.filter { $0.key < page }
       lower.lost = lower.lost.filter { $0 < page }
       upper.addresses = address..<upper.addresses.upperBound
       upper.firstPage = page
-      upper.base = upper.base.filter { $0.key >= page }
+      upper.base = upper.base.filter { $0 >= page }
       upper.huge = upper.huge.filter { $0.key >= page }
       upper.lost = upper.lost.filter { $0 >= page }
       append(lower)

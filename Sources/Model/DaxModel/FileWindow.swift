@@ -1,5 +1,19 @@
 internal import PmemBase
 
+/// 2 MiB slots; touches that follow each other are in one.
+struct SlotSet: Sendable {
+  private var slots: Set<UInt64> = []
+  private var last: UInt64?
+
+  func contains(_ slot: UInt64) -> Bool { slot == last || slots.contains(slot) }
+
+  mutating func insert(_ slot: UInt64) {
+    guard slot != last else { return }
+    slots.insert(slot)
+    last = slot
+  }
+}
+
 /// One process's mapping of a DAX file: a VMA and its page-table entries.
 public struct FileWindow: Sendable {
   public let process: Int
@@ -16,14 +30,14 @@ public struct FileWindow: Sendable {
   public internal(set) var allowsHuge: Bool
 
   /// By the file's page.
-  var base: [UInt64: FilePTE] = [:]
+  var base = PageMap<FilePTE>()
   /// By the first of 512 pages.
   var huge: [UInt64: FilePTE] = [:]
   /// The file's pages whose private copy failed: there is an entry that says so.
   var lost: Set<UInt64> = []
   /// 2 MiB slots of addresses that have a table for small entries. Emptying one does not free it;
   /// munmap does.
-  var tables: Set<UInt64> = []
+  var tables = SlotSet()
   /// A store was tried that would need a private copy, whatever came of it: fork copies entries then.
   ///
   /// Source: `do_cow_fault` prepares `anon_vma` before it calls the filesystem, mm/memory.c.
@@ -65,7 +79,7 @@ public struct FileWindow: Sendable {
     var low = pages.lowerBound
     var high = pages.upperBound
     guard hasAnonymous else { return low..<high }
-    for (other, entry) in base where entry.isCopy {
+    for other in copies {
       if other < page { low = max(low, other + 1) }
       if other > page { high = min(high, other) }
     }
@@ -74,7 +88,7 @@ public struct FileWindow: Sendable {
 
   /// Pages that are private copies.
   public var copies: [UInt64] {
-    hasAnonymous ? base.filter(\.value.isCopy).map(\.key) : []
+    hasAnonymous ? base.keys.filter { base[$0]!.isCopy } : []
   }
 
   /// Whether a page of the file is present: pagemap's bit 63.

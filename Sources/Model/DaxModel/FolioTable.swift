@@ -13,7 +13,8 @@ public final class FolioTable {
   /// Who sleeps until a folio is idle, by its index in the pagemap.
   public internal(set) var sleepers = IdleWaiters()
 
-  private var owners: [UInt64: FolioOwner] = [:]
+  private var owners = PageMap<FolioOwner>()
+  private var hugeCount = 0
 
   public init(_ rules: AssociationRules) { self.rules = rules }
 
@@ -22,7 +23,7 @@ public final class FolioTable {
 
   /// The first block of the folio that holds `block`.
   public func head(of block: UInt64) -> UInt64 {
-    guard rules.buildsFolios else { return block }
+    guard rules.buildsFolios, hugeCount > 0 else { return block }
     let head = PageSize.huge.head(block)
     return owners[head]?.size == .huge ? head : block
   }
@@ -75,7 +76,9 @@ public final class FolioTable {
     }
     if owner.mapping != .none { warnings.append(.ownedByAnother(block: block)) }
     let first = size.head(block)
+    let old = owners[first]
     owners[first] = FolioOwner(mapping: .file(inode), word: page, size: size)
+    hugeCount += (size == .huge ? 1 : 0) - (old?.size == .huge ? 1 : 0)
     return warnings
   }
 
@@ -88,6 +91,7 @@ public final class FolioTable {
         return []
       }
     }
+    if owner.size == .huge { hugeCount -= 1 }
     if rules.keepsIndex, owner.size == .base, owner.mapping != .none {
       owners[head] = FolioOwner(mapping: .none, word: owner.word, size: .base)
     } else {

@@ -4,10 +4,12 @@ internal import SystemPackage
 /// What the fault path asks about one inode.
 final class InodeFile: DaxFile {
   private unowned let filesystem: ExtentFS
+  private let media: any Media
   let inode: UInt64
 
   init(_ filesystem: ExtentFS, _ inode: UInt64) {
     self.filesystem = filesystem
+    media = filesystem.media
     self.inode = inode
   }
 
@@ -18,6 +20,8 @@ final class InodeFile: DaxFile {
   }
 
   func endMapping(_ iomap: Iomap, write: Bool, succeeded: Bool) {
+    // What changes nothing needs no filesystem.
+    guard write, iomap.isShared else { return }
     filesystem.endMapping(inode, iomap, write: write, succeeded: succeeded)
   }
 
@@ -26,7 +30,7 @@ final class InodeFile: DaxFile {
   }
 
   func isReadable(blocks: Range<UInt64>) -> Bool {
-    filesystem.media.isReadable(blocks: blocks)
+    media.isReadable(blocks: blocks)
   }
 
   func synchronize(_ pages: Range<UInt64>) throws(Errno) {

@@ -62,7 +62,7 @@ public final class Server: Sendable {
   private let acceptor = Mutex<WorkerThread?>(nil)
   let filesystems: [FilesystemMount]
   /// Files of the mounts can be mapped as windows.
-  let offersWindows: Bool
+  public let offersWindows: Bool
 
   /// The session directory: what workloads find in $SOFTDAX_DIR.
   public var path: String { directory.path }
