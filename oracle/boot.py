@@ -7,6 +7,7 @@ port "hmp" is QEMU's monitor, so that the guest can ask for a machine check."""
 import ctypes
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import tarfile
@@ -16,8 +17,9 @@ from pathlib import Path
 
 import libraries
 from cpio import Archive
-from places import cache, image
+from places import Unavailable, cache, image
 
+QEMU = 'qemu-system-x86_64'
 # 16 MiB times n and 2 MiB more: the labels take 2, and ndctl refuses a region that is no multiple of 16 MiB.
 NVDIMM = '514M'
 NVDIMMS = 4
@@ -69,7 +71,7 @@ def _dies_with_parent():
 
 
 def _arguments(kernel, scratch, memory, interactive):
-    a = ['qemu-system-x86_64', '-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot',
+    a = [QEMU, '-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot',
          '-machine', 'pc,nvdimm=on,vmport=off,hpet=off,usb=off', '-accel', 'tcg,thread=single', '-smp', '1',
          '-cpu', CPU, '-m', f'{memory},slots={NVDIMMS + 1},maxmem=32G']
     for i in range(NVDIMMS):
@@ -91,6 +93,8 @@ def _arguments(kernel, scratch, memory, interactive):
 def boot(kernel, command, payload=None, limit=600, stall=90, memory='1G', interactive=False):
     """Boots, runs the shell command in /payload, powers off. Never longer than `limit` seconds, nor than `stall` seconds without
     a sign of life (a line on "live" or the console); then the guest is ended and the result says so."""
+    if not shutil.which(QEMU):
+        raise Unavailable(f'no {QEMU} here: scripts/oracle fetch')
     result = Result()
     with tempfile.TemporaryDirectory(prefix='softdax-oracle.') as scratch:
         folder = Path(scratch)

@@ -25,7 +25,10 @@ def chosen(names):
         if name.endswith('.scn') and Path(name).exists():
             found.append(scenarios.read(name))
             continue
-        some = [s for s in scenarios.folder(SCENARIOS) if re.fullmatch(name, s.name)]
+        try:
+            some = [s for s in scenarios.folder(SCENARIOS) if re.fullmatch(name, s.name)]
+        except re.error as error:
+            raise Unavailable(f'{name} is no file, and no regular expression of names: {error}')
         if not some:
             raise Unavailable(f'no scenario {name}, neither a file nor in {SCENARIOS}')
         found += some
@@ -77,11 +80,13 @@ def random(arguments):
     import random_run
     bad = 0
     for kernel in arguments.kernel or KERNELS:
-        outcome = random_run.run(kernel, arguments.seed, arguments.count, say, arguments.begin)
+        outcome = random_run.run(kernel, arguments.seed, arguments.count, say, arguments.begin, arguments.again)
         bad += len(outcome.unexplained)
         for found in outcome.unexplained:
             path = random_run.keep(found, Path(arguments.keep))
             print(f'{path}: {len(found.scenario.lines)} steps; {found.why[0]}')
+        for name, why in outcome.unstable:
+            print(f'{kernel}: {name} did not happen again: {why}')
         print(f'{kernel}: seed {arguments.seed}: {outcome.run} scenarios, {outcome.agreed} agree, '
               f'{len(outcome.unstable)} did not happen again, {len(outcome.explained)} explained, '
               f'{len(outcome.unexplained)} unexplained', flush=True)
@@ -118,8 +123,23 @@ def shell(arguments):
     boot(kernel, command, payload, memory='2G', interactive=True)
 
 
+class Parser(argparse.ArgumentParser):
+    """Answers what it does not understand with one line."""
+
+    def error(self, message):
+        self.exit(2, f'oracle: {message}; see {self.prog} --help\n')
+
+
+def number(least):
+    def parse(text):
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f'must be a number of {least} or more, not {text}')
+        return int(text)
+    return parse
+
+
 def parser():
-    top = argparse.ArgumentParser(prog='scripts/oracle', description='Real kernels under QEMU as the measure of softdax. '
+    top = Parser(prog='scripts/oracle', description='Real kernels under QEMU as the measure of softdax. '
                                   'docs/oracle.md is the manual.')
     commands = top.add_subparsers(dest='command', required=True, metavar='COMMAND')
 
@@ -139,8 +159,9 @@ def parser():
     sub.add_argument('--keep', metavar='FILE', help="the guest's rows go there too")
     sub = command('random', random, 'Random scenarios in the guest and in the model; disagreements are shrunk and kept as files.')
     sub.add_argument('--seed', default='1')
-    sub.add_argument('--count', type=int, default=100)
-    sub.add_argument('--begin', type=int, default=0, help='number of the first one')
+    sub.add_argument('--count', type=number(1), default=100)
+    sub.add_argument('--begin', type=number(0), default=0, help='number of the first one')
+    sub.add_argument('--again', action='store_true', help='measure what was measured before, too')
     sub.add_argument('--keep', metavar='FOLDER', default=str(BUILD / 'oracle' / 'found'))
     sub = command('device', device, 'softdax, fio, daxio and pmempool on real devices in the guest.')
     sub.add_argument('--verbose', action='store_true', help='what softdax check and softdax run --report say there')
@@ -150,7 +171,7 @@ def parser():
 
     sub = command('all', all_of_it, 'Everything: compare, device and random; the summary goes to docs/conformance.md.')
     sub.add_argument('--seed', default='1')
-    sub.add_argument('--count', type=int, default=2000)
+    sub.add_argument('--count', type=number(1), default=2000)
     return top
 
 
@@ -163,6 +184,9 @@ def main():
         return arguments.function(arguments) or 0
     except Unavailable as why:
         print(f'oracle: {why}', file=sys.stderr)
+        return 3
+    except OSError as error:
+        print(f'oracle: {error}', file=sys.stderr)
         return 3
     except KeyboardInterrupt:
         return 130

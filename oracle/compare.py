@@ -24,6 +24,7 @@ class Table:
     seconds: dict = field(default_factory=dict)        # kernel -> for all its boots
     explanations: list = field(default_factory=list)   # (kernel, scenario, column, why)
     disagreements: list = field(default_factory=list)  # (kernel, scenario, column, what differs)
+    absent: list = field(default_factory=list)         # (kernel, scenario, what the host lacks): not run live
 
 
 def recorded():
@@ -91,7 +92,10 @@ def _compare_one(table, kernel, scenario, guest, others):
              verdict(kernel, scenario, guest, others[column]) for column in COLUMNS}
     for column, (word, why) in found.items():
         table.sums[kernel, column, word] = table.sums.get((kernel, column, word), 0) + 1
-        if word == 'differs':
+        if word == 'not here':
+            # "STEP: WHAT THE HOST LACKS"
+            table.absent.append((kernel, scenario.name, why[0].rpartition(': ')[2]))
+        elif word == 'differs':
             table.disagreements.append((kernel, scenario.name, column, why))
         elif word in ('explained', 'unstable'):
             table.explanations.append((kernel, scenario.name, column, why[0]))

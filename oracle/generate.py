@@ -22,6 +22,7 @@ class Generator:
         self.lines = []
         self.maps = {}       # actor -> {name: (source, file offset, length)}
         self.files = {}      # path -> length
+        self.removed = False
         self.group = 'fs'
 
     def scenario(self, name):
@@ -178,8 +179,15 @@ class Generator:
         if found := self.window(actor):
             self.say(actor, f'page {found[0]} {hex(self.at(found[3]) & ~0xfff)}')
 
+    def let_go(self):
+        """Blocks of a file that was removed are its own until a worker of the kernel has come by, a moment later (`xfs_inodegc_worker`). A
+        failure of one of them in between shuts XFS down."""
+        if self.removed:
+            self.lines.append('- sleep 40')
+
     def fail_advised(self, actor):
         if found := self.with_window(actor):
+            self.let_go()
             pages = self.random.choice([1, 1, 1, 1, 2])
             self.say(actor, f'madv {found[0]} {hex(self.at(found[3]) & ~0xfff)} {pages * PAGE} hwpoison')
             self.settle()
@@ -188,6 +196,7 @@ class Generator:
         if found := self.with_window(actor):
             at = hex(self.at(found[3]) & ~0xfff)
             self.say(actor, f'rd {found[0]} {at}')
+            self.let_go()
             self.say(actor, f'hwp {found[0]} {at}')
             self.settle()
 
@@ -205,10 +214,12 @@ class Generator:
 
     def fail_aimed(self, actor):
         if aim := self.aim(actor):
+            self.let_go()
             self.lines.append(f'- hwp {aim}')
             self.settle()
 
     def fail_metadata(self, actor):
+        self.let_go()
         self.lines.append(f'- hwp bdev:{"pmem3" if self.kind == "ext4" else "pmem2"}+0')
         self.settle()
 
@@ -216,6 +227,7 @@ class Generator:
         aim = self.aim(actor)
         if aim:
             self.group = 'iso'
+            self.let_go()
             self.lines.append(f'- mce {aim}')
             self.settle()
             self.lines.append('- badblocks')
@@ -328,6 +340,7 @@ class Generator:
             path = self.path()
             self.lines.append(f'- sh rm {path}')
             del self.files[path]
+            self.removed = True
 
     def end(self):
         """Everybody looks and reads once more."""

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """`scripts/oracle random`: random scenarios in the guest and in the model; what disagrees is run again, shrunk and kept."""
 import dataclasses
+import functools
 import re
 from dataclasses import dataclass, field
 
 import collect
 import generate
+import kept_rows
 import rows
 import simulate
+import zero_page
 from explained import explanation
 from shrink import relocated, shrink
 
@@ -29,7 +32,7 @@ class Outcome:
     run: int = 0
     agreed: int = 0
     steps: int = 0
-    unstable: list = field(default_factory=list)      # names: did not happen again
+    unstable: list = field(default_factory=list)      # (name, what differed): did not happen again
     explained: list = field(default_factory=list)
     unexplained: list = field(default_factory=list)
 
@@ -44,24 +47,28 @@ def kind(why):
     return f'{step.group(1).split()[1]} {" ".join(sorted(fields))}'
 
 
-def judged(kernel, scenarios, say):
-    """Yields (scenario, what differs between guest and model)."""
+def judged(kernel, scenarios, say, measure=collect.rows):
+    """Yields (scenario, the guest's row, what differs between guest and model)."""
     model = simulate.rows(kernel, scenarios)
-    for scenario, row in collect.rows(kernel, scenarios, say):
+    differing = []
+    for scenario, row in measure(kernel, scenarios, say):
         answer = model[scenario.name]
         if answer.get('refused'):
             yield scenario, row, [f'the model refuses: {answer["refused"]}']
+            continue
+        row = rows.finish(row, scenario.group)
+        why = rows.differences(row, answer)
+        if why and not scenario.alone:
+            differing.append((scenario, row, why))
         else:
-            yield scenario, row, rows.differences(first_time(rows.finish(row, scenario.group)), first_time(answer))
-
-
-def first_time(row):
-    """The row as if no scenario before it in the same boot had poisoned the page of zeroes, which keeps its mark as long as the
-    kernel runs: EBUSY (a reserved page) is EHWPOISON from the second time on."""
-    for step in row.get('steps', []):
-        if step.get('err') == 'EHWPOISON' and ('hwpoison' in step['step'] or ' hwp ' in f' {step["step"]} '):
-            step['err'] = 'EBUSY'
-    return row
+            yield scenario, row, why
+    # The page of zeroes keeps its mark as long as a kernel runs: perhaps one before it in the same boot has poisoned it.
+    again = {s.name: marked for s, _, _ in differing if (marked := zero_page.marked(s))}
+    model = simulate.rows(kernel, list(again.values())) if again else {}
+    for scenario, row, why in differing:
+        answer = model.get(scenario.name, {'refused': True})
+        agrees = not answer.get('refused') and not rows.differences(row, zero_page.unmarked(answer, again[scenario.name]))
+        yield scenario, row, [] if agrees else why
 
 
 def apart(scenarios):
@@ -70,28 +77,28 @@ def apart(scenarios):
 
 
 def alone(scenarios):
-    """In boots of their own: the page of zeroes that an earlier scenario poisoned is a signal more for whoever poisons it again. What is on a
-    device is not judged in their group, so those of devices stay in it."""
+    """In boots of their own, where nothing is left of others. What is on a device is not judged in their group, so those of devices stay in it."""
     return [dataclasses.replace(s, group='iso') if s.group == 'fs' else s for s in scenarios]
 
 
-def run(kernel, seed, count, say, begin=0):
+def run(kernel, seed, count, say, begin=0, again=False):
+    measure = functools.partial(kept_rows.rows, again=again)
     outcome = Outcome(kernel)
     confirmed = []
     for first in range(begin, begin + count, BATCH):
         batch = generate.scenarios(seed, first, min(BATCH, begin + count - first))
         suspects = []
-        for scenario, row, why in judged(kernel, batch, say):
+        for scenario, row, why in judged(kernel, batch, say, measure):
             outcome.run += 1
             outcome.steps += len(row.get('steps', []))
             if why:
-                suspects.append((scenario, kind(why)))
+                suspects.append((scenario, why))
             else:
                 outcome.agreed += 1
-        kinds = {s.name: k for s, k in suspects}
+        first_time = {s.name: why for s, why in suspects}
         for scenario, row, why in judged(kernel, alone(apart([s for s, _ in suspects])), say):
-            if not why or kind(why) != kinds[scenario.name]:
-                outcome.unstable.append(scenario.name)
+            if not why or kind(why) != kind(first_time[scenario.name]):
+                outcome.unstable.append((scenario.name, first_time[scenario.name][0]))
                 continue
             found = Disagreement(scenario, kernel, why)
             found.because = explanation(kernel, scenario, why)

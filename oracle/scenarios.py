@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenario files: what the oracle needs to know of them."""
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from places import Unavailable
+
+GROUPS = ('devdax', 'fs', 'iso', 'nfit_test')
 
 
 @dataclass
@@ -26,12 +31,17 @@ class Scenario:
 
 def parse(text):
     head, *lines = text.rstrip('\n').split('\n')
-    _, name, group = head.split()
+    mark, name, group = head.split()
+    if mark != '#' or group not in GROUPS or not re.fullmatch('[A-Za-z0-9._-]+', name):
+        raise ValueError
     return Scenario(name, group, lines)
 
 
 def read(path):
-    return parse(Path(path).read_text())
+    try:
+        return parse(Path(path).read_text())
+    except ValueError:      # of bytes that are no text, too
+        raise Unavailable(f'{path} does not begin with "# NAME GROUP", a group being {", ".join(GROUPS)}')
 
 
 def folder(path):

@@ -37,7 +37,8 @@ static void adopt(int actor, int parent)
 /* What an actor's answer means to the coordinator. */
 static void take_note(struct text *row, int actor, const char *line, char *answer)
 {
-	char operation[16] = "", name[16] = "";
+	char operation[16] = "", name[16] = "", part[16];
+	struct window *window;
 	unsigned long base, length;
 	int other;
 	char *value;
@@ -50,6 +51,10 @@ static void take_note(struct text *row, int actor, const char *line, char *answe
 			window_note(peers[actor].windows, name, base, length);
 			put(row, ",\"mapbase\":\"0x%lx\"", base);
 		}
+	} else if (!strcmp(operation, "unmap") && strstr(answer, "true") && sscanf(line, "%*s %*s %15s", part) < 1) {
+		window = window_named(peers[actor].windows, name);
+		if (window)
+			window->used = false;
 	} else if (!strcmp(operation, "fork")) {
 		value = taken(answer, ",\"_pid\":");
 		if (value) {

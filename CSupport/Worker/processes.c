@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -80,40 +82,78 @@ static pid_t fork_sibling(void)
 	return child < 0 ? -errno : (pid_t)child;
 }
 
+/* No signal until a new actor has its number: it would be noted as its parent's. */
+static void hold_signals(sigset_t *old)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, old);
+}
+
+static void begin(int actor, const sigset_t *mask)
+{
+	this_actor = actor;
+	pthread_sigmask(SIG_SETMASK, mask, NULL);
+	actor_serve(actor);
+}
+
 static void fork_actor(struct call *call)
 {
 	int actor = letter(call->words[1]);
+	sigset_t mask;
 	pid_t child;
 
 	if (actor < 0) {
 		answer_error(call, EINVAL);
 		return;
 	}
+	hold_signals(&mask);
 	child = fork_sibling();
 	if (child == 0)
-		actor_serve(actor);
+		begin(actor, &mask);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 	if (child < 0)
 		answer_error(call, -child);
 	else
 		answer(call, "\"ok\":true,\"_pid\":%d", child);
 }
 
-static void *thread_begins(void *actor)
+struct beginning {
+	int actor;
+	sigset_t mask;
+};
+
+static void *thread_begins(void *argument)
 {
-	actor_serve((int)(intptr_t)actor);
+	struct beginning beginning = *(struct beginning *)argument;
+
+	free(argument);
+	begin(beginning.actor, &beginning.mask);
+	return NULL;
 }
 
 static void start_thread(struct call *call)
 {
 	int actor = letter(call->words[1]), error = actor < 0 ? EINVAL : 0;
+	struct beginning *beginning = malloc(sizeof *beginning);
 	pthread_t thread;
+	sigset_t mask;
 
-	if (!error)
-		error = pthread_create(&thread, NULL, thread_begins, (void *)(intptr_t)actor);
-	if (error)
+	if (!beginning)
+		error = ENOMEM;
+	if (!error) {
+		hold_signals(&mask);
+		*beginning = (struct beginning){actor, mask};
+		error = pthread_create(&thread, NULL, thread_begins, beginning);
+		pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	}
+	if (error) {
+		free(beginning);
 		answer_error(call, error);
-	else
+	} else {
 		answer_ok(call);
+	}
 }
 
 /* Takes what signals wait, by having made system calls. */
