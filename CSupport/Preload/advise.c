@@ -1,15 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * advise.c - madvise, and insertion ahead of the touch.
+ * advise.c - madvise.
  *
  * MADV_DONTNEED of a window that maps the medium is the kernel's own.  In an anonymous window the agent has mapped pages
  * of the medium over the memory that is watched, so that there the page table is emptied by moving fresh watched memory
  * over it: one step, with no moment in which a touch would go unseen.
  */
+#include <limits.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #include "core.h"
+#include "paths.h"
 
+#ifndef MADV_POPULATE_READ /* 5.14 */
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
 #ifndef MADV_DONTNEED_LOCKED /* 5.18 */
 #define MADV_DONTNEED_LOCKED 24
 #endif
@@ -33,7 +41,7 @@ long sd_zap_anonymous(const struct sd_window_entry *window, uintptr_t start, uin
 
 	for (int attempt = 0;; attempt++) {
 		size_t length = end - start;
-		long scratch = sd_raw_mmap(0, length, window->protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		long scratch = sd_map_watched(sd_raw, 0, length, window->protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 		if (sd_failed(scratch))
 			return scratch;
@@ -119,43 +127,6 @@ static long zap(uintptr_t start, uintptr_t end, int advice)
 	return hole;
 }
 
-/* ------------------------------------------------------------------ populate */
-
-void sd_populate(uintptr_t start, uintptr_t end)
-{
-	struct sd_window_entry window;
-
-	for (uintptr_t at = start; at < end && sd_next_window(at, end, &window); at = window.end) {
-		struct sd_populate populate = {
-			.header = sd_header_of(SD_POPULATE),
-			.token = sd_token(),
-			.address = window.start,
-			.length = window.end - window.start,
-		};
-
-		if (populate.token == 0)
-			return;
-		sd_request_done(&populate, sizeof populate);
-	}
-}
-
-bool sd_buffers_matter(void)
-{
-	return __atomic_load_n(&sd_highest, __ATOMIC_RELAXED) != 0 && sd_user_mode_only();
-}
-
-void sd_prepare_buffer(const void *address, size_t length)
-{
-	uintptr_t start = (uintptr_t)address;
-	struct sd_quiet quiet;
-
-	if (length == 0 || !sd_near_windows(start, length) || !sd_user_mode_only())
-		return;
-	sd_quiet_begin(&quiet);
-	sd_populate(start & ~(uintptr_t)4095, sd_range_end(start, length));
-	sd_quiet_end(&quiet);
-}
-
 /* ------------------------------------------------------------------ madvise */
 
 static void remember(uintptr_t start, uintptr_t end, int advice)
@@ -190,6 +161,8 @@ long sd_do_madvise(uintptr_t address, size_t length, int advice)
 
 	if (advice == MADV_DONTNEED || advice == MADV_DONTNEED_LOCKED) {
 		result = zap(address, end, advice);
+	} else if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE) {
+		result = sd_advise_populate(address, end, advice);
 	} else {
 		long answer = sd_change_begin(&call, (struct sd_change){ .operation = SD_ADVISE, .address = address,
 									 .length = length, .argument = (uint64_t)(unsigned)advice });
@@ -197,9 +170,6 @@ long sd_do_madvise(uintptr_t address, size_t length, int advice)
 		switch (answer) {
 		case SD_NOTHING:
 			result = 0;
-			break;
-		case SD_POPULATED: /* asked all the same: for holes and for what lies past the device's end */
-			result = SD_RAW3(SYS_madvise, address, length, advice);
 			break;
 		case SD_PERFORM:
 		case SD_ALONE:
@@ -215,4 +185,54 @@ long sd_do_madvise(uintptr_t address, size_t length, int advice)
 	}
 	sd_quiet_end(&quiet);
 	return result;
+}
+
+/* ------------------------------------------------------------------ process_madvise */
+
+#ifndef SYS_process_madvise /* 5.10 */
+#define SYS_process_madvise 440
+#endif
+#define PIDFD_SELF_THREAD -10000 /* 6.14 */
+#define PIDFD_SELF_PROCESS -10001
+
+struct pidfd_info { /* 6.13 */
+	uint64_t mask, cgroup;
+	uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+	int32_t exit_code;
+};
+
+/* A kernel that cannot tell lets nobody do by this call what windows must know of. */
+static bool is_self(int process)
+{
+	struct pidfd_info info = { .mask = 1 };
+
+	if (process == PIDFD_SELF_THREAD || process == PIDFD_SELF_PROCESS)
+		return true;
+	return !sd_failed(SD_RAW3(SYS_ioctl, process, _IOWR(0xff, 11, struct pidfd_info), &info)) &&
+	       info.tgid == (uint32_t)SD_RAW0(SYS_getpid);
+}
+
+long sd_do_process_madvise(int process, const struct iovec *ranges, size_t count, int advice, unsigned flags)
+{
+	struct iovec range;
+	long total = 0;
+
+	/* Never to the host, whoever is meant: it would break a page of real memory.  Kernels before 6.13 say so, too. */
+	if ((advice == MADV_HWPOISON || advice == MADV_SOFT_OFFLINE) && sd_directory())
+		return -EINVAL;
+	if (flags != 0 || count > IOV_MAX || __atomic_load_n(&sd_highest, __ATOMIC_RELAXED) == 0 || !is_self(process))
+		return SD_RAW5(SYS_process_madvise, process, ranges, count, advice, flags);
+	for (size_t index = 0; index < count; index++) {
+		if (!sd_peek(&range, &ranges[index], sizeof range))
+			return -EFAULT;
+
+		long result = sd_near_windows((uintptr_t)range.iov_base, range.iov_len)
+				      ? sd_do_madvise((uintptr_t)range.iov_base, range.iov_len, advice)
+				      : SD_RAW5(SYS_process_madvise, process, &range, 1, advice, flags);
+
+		if (sd_failed(result))
+			return total ? total : result;
+		total += (long)range.iov_len;
+	}
+	return total;
 }

@@ -225,7 +225,8 @@ static void leave_if_alone(void)
 /* Takes the pages out of a window that maps over.  The server reads the event of the move meanwhile. */
 static long empty(long userfaultfd, const struct sd_insert *insert)
 {
-	long fresh = sd_raw_mmap(0, insert->length, (int)insert->protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	long fresh = sd_map_watched(sd_raw, 0, insert->length, (int)insert->protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				    -1, 0);
 	struct uffdio_register range = { .range = { (uintptr_t)fresh, insert->length }, .mode = UFFDIO_REGISTER_MODE_MISSING };
 
 	if (sd_failed(fresh))

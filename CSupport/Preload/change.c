@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * change.c - calls that change windows in place: munmap, mprotect, msync, mlock.
+ * change.c - calls that change windows in place: munmap, mprotect, msync.
  *
  * Two phases.  SD_CHANGE: the server refuses, or stops faults in the range.  Then the system call.  Then SD_CHANGED: the
  * server gives back references and answers the faults that waited.  Where a range holds windows and other memory, the
@@ -136,7 +136,7 @@ long sd_do_mprotect(uintptr_t address, size_t length, int protection, int key)
 	return result;
 }
 
-/* ------------------------------------------------------------------ msync, mlock */
+/* ------------------------------------------------------------------ msync */
 
 long sd_do_msync(uintptr_t address, size_t length, int flags)
 {
@@ -162,16 +162,4 @@ long sd_do_msync(uintptr_t address, size_t length, int flags)
 	}
 	sd_quiet_end(&quiet);
 	return result;
-}
-
-long sd_do_mlock(uintptr_t address, size_t length, int flags, bool has_flags)
-{
-	if (sd_near_windows(address, length)) {
-		struct sd_quiet quiet;
-
-		sd_quiet_begin(&quiet);
-		sd_populate(address & ~(uintptr_t)4095, sd_range_end(address, length));
-		sd_quiet_end(&quiet);
-	}
-	return has_flags ? SD_RAW3(SYS_mlock2, address, length, flags) : SD_RAW2(SYS_mlock, address, length);
 }

@@ -8,6 +8,8 @@
 #ifndef SOFTDAX_CORE_H
 #define SOFTDAX_CORE_H
 
+#include <sys/uio.h>
+
 #include "preload.h"
 #include "raw.h"
 
@@ -221,7 +223,10 @@ long sd_do_mprotect(uintptr_t address, size_t length, int protection, int key); 
 long sd_do_madvise(uintptr_t address, size_t length, int advice);
 long sd_do_msync(uintptr_t address, size_t length, int flags);
 long sd_do_mremap(uintptr_t address, size_t old_length, size_t new_length, int flags, uintptr_t target);
-long sd_do_mlock(uintptr_t address, size_t length, int flags, bool has_flags);
+long sd_do_process_madvise(int process, const struct iovec *ranges, size_t count, int advice, unsigned flags);
+long sd_do_mlock(uintptr_t address, size_t length, int flags); /* flags 0: mlock() */
+long sd_do_mlockall(int flags);
+long sd_do_munlockall(void);
 
 /* map.c: address space of that length, `congruence` modulo `alignment`, where nothing was; PROT_NONE. */
 long sd_reserve(size_t length, uint64_t alignment, uint64_t congruence, int flags);
@@ -231,8 +236,18 @@ long sd_map_again(const struct sd_window_entry *window, size_t length, int flags
 long sd_move(uint8_t kind, uintptr_t start, size_t old_length, size_t new_length, int flags, uintptr_t target);
 /* advise.c: empties the page table of part of an anonymous window. */
 long sd_zap_anonymous(const struct sd_window_entry *window, uintptr_t start, uintptr_t end);
-/* advise.c: has the server insert what [start, end) shows of windows. */
-void sd_populate(uintptr_t start, uintptr_t end);
+
+/* ------------------------------------------------------------------ populate.c */
+
+/* Has the server insert what [start, end) shows of windows; -EFAULT where something cannot be. */
+long sd_populate(uintptr_t start, uintptr_t end);
+/* MADV_POPULATE_READ and _WRITE; quiet. */
+long sd_advise_populate(uintptr_t start, uintptr_t end, int advice);
+/* mlockall(MCL_FUTURE) holds: what is mapped is populated at once. */
+bool sd_locks_future(void);
+/* mmap() of memory that the server is to watch, by `call`: never locked, so that the kernel puts no page there by itself. */
+long sd_map_watched(sd_system_call *call, uintptr_t address, size_t length, int protection, int flags, int fd, uint64_t offset);
+void sd_populate_after_fork(void);
 
 /* ------------------------------------------------------------------ file.c: windows of files on a mount */
 

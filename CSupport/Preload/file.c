@@ -82,8 +82,8 @@ long sd_put_piece(const struct sd_put *place, int medium, int userfaultfd)
 		bool of_medium = place->piece != SD_PIECE_NOTHING_MAPPED;
 		int flags = place->piece == SD_PIECE_SHARED ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE;
 
-		result = sd_raw_mmap(0, place->length, (int)place->protection, of_medium ? flags : flags | MAP_ANONYMOUS,
-				     of_medium ? medium : -1, of_medium ? place->offset : 0);
+		result = sd_map_watched(sd_raw, 0, place->length, (int)place->protection, of_medium ? flags : flags | MAP_ANONYMOUS,
+					of_medium ? medium : -1, of_medium ? place->offset : 0);
 		if (sd_failed(result))
 			return result;
 		fresh.memory = (uintptr_t)result;

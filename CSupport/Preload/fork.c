@@ -77,6 +77,7 @@ void sd_fork_child(void)
 	sd_windows_after_fork();
 	sd_agent_after_fork();
 	sd_signals_after_fork();
+	sd_populate_after_fork();
 	__atomic_store_n(&sd_process_lock.word, 0, __ATOMIC_RELEASE);
 
 	bool attached = false;

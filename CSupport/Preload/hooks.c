@@ -79,14 +79,27 @@ SD_EXPORT int remap_file_pages(void *address, size_t length, int protection, siz
 
 SD_EXPORT int mlock(const void *address, size_t length)
 {
-	return (int)sd_result(sd_do_mlock((uintptr_t)address, length, 0, false));
+	return (int)sd_result(sd_do_mlock((uintptr_t)address, length, 0));
 }
 
 SD_EXPORT int mlock2(const void *address, size_t length, unsigned flags)
 {
-	if (flags == 0)
-		return (int)sd_result(sd_do_mlock((uintptr_t)address, length, 0, false));
-	return (int)sd_result(sd_do_mlock((uintptr_t)address, length, (int)flags, true));
+	return (int)sd_result(sd_do_mlock((uintptr_t)address, length, (int)flags));
+}
+
+SD_EXPORT int mlockall(int flags)
+{
+	return (int)sd_result(sd_do_mlockall(flags));
+}
+
+SD_EXPORT int munlockall(void)
+{
+	return (int)sd_result(sd_do_munlockall());
+}
+
+SD_EXPORT ssize_t process_madvise(int process, const struct iovec *ranges, size_t count, int advice, unsigned flags)
+{
+	return sd_result(sd_do_process_madvise(process, ranges, count, advice, flags));
 }
 
 /* Whether a clone is a fork: memory of its own, and it goes on where the caller is. */
@@ -127,6 +140,21 @@ SD_EXPORT long syscall(long number, ...)
 		break;
 	case SYS_madvise:
 		result = sd_do_madvise((uintptr_t)a[0], (size_t)a[1], (int)a[2]);
+		break;
+	case 440: /* SYS_process_madvise, 5.10 */
+		result = sd_do_process_madvise((int)a[0], (const struct iovec *)a[1], (size_t)a[2], (int)a[3], (unsigned)a[4]);
+		break;
+	case SYS_mlock:
+		result = sd_do_mlock((uintptr_t)a[0], (size_t)a[1], 0);
+		break;
+	case SYS_mlock2:
+		result = sd_do_mlock((uintptr_t)a[0], (size_t)a[1], (int)a[2]);
+		break;
+	case SYS_mlockall:
+		result = sd_do_mlockall((int)a[0]);
+		break;
+	case SYS_munlockall:
+		result = sd_do_munlockall();
 		break;
 	case SYS_msync:
 		result = sd_do_msync((uintptr_t)a[0], (size_t)a[1], (int)a[2]);

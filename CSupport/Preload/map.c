@@ -98,7 +98,7 @@ static long make_memory(const struct attempt *attempt, const struct sd_map_plan 
 		fd = -1;
 	/* By whoever has `fd` in his table. */
 #define MAP_AT(address, fixed) \
-	request->call(SYS_mmap, (long)(address), (long)plan->length, protection, flags | (fixed), fd, (long)offset)
+	sd_map_watched(request->call, (uintptr_t)(address), plan->length, protection, flags | (fixed), fd, offset)
 
 	if (attempt->only_there)
 		return MAP_AT(hint, MAP_FIXED_NOREPLACE);
@@ -177,9 +177,10 @@ static long map_window(struct attempt *attempt)
 {
 	struct sd_map_plan plan;
 	uintptr_t place = 0;
-	uint32_t flags = attempt->map.flags;
+	uint32_t flags = attempt->map.flags | (sd_locks_future() ? MAP_POPULATE : 0);
 	long result;
 
+	attempt->map.flags = flags;
 	if (attempt->over || attempt->map.file) /* populated when it is in its place, and known */
 		attempt->map.flags &= ~(uint32_t)(MAP_POPULATE | MAP_LOCKED);
 	for (long round = 0;; round++) {
@@ -229,7 +230,7 @@ static long map_window(struct attempt *attempt)
 	}
 	if ((attempt->over || attempt->map.file) && flags & (MAP_POPULATE | MAP_LOCKED))
 		sd_populate(place, place + plan.length);
-	if (flags & MAP_LOCKED)
+	if (flags & MAP_LOCKED && attempt->map.file)
 		SD_RAW2(SYS_mlock, place, plan.length);
 	return (long)place;
 }

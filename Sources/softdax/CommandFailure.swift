@@ -1,3 +1,4 @@
+internal import LinuxSys
 internal import PmemBase
 internal import SystemPackage
 internal import Wire
@@ -18,6 +19,8 @@ struct CommandFailure: Error, CustomStringConvertible {
   /// A question to the server at `socket` that got no answer.
   init(_ error: WireError, at socket: String) {
     switch error {
+    case .disconnected(Errno.timedOut.rawValue):
+      self.init(Self.busy(socket))
     case .disconnected(let code):
       self.init(
         "no server answers at \(socket) (\(Errno(rawValue: code))); "
@@ -29,6 +32,23 @@ struct CommandFailure: Error, CustomStringConvertible {
         "the server at \(socket) speaks another version of the protocol; "
           + "use the softdax that started it")
     }
+  }
+
+  /// A server that has taken the question, and not answered for as long as a tool waits.
+  private static func busy(_ socket: String) -> String {
+    guard let server = try? RunningServer(socket: socket) else {
+      return "the server at \(socket) does not answer; it may be stopped (kill -CONT, or end it)"
+    }
+    let process = server.info.awaited
+    guard process != 0 else {
+      return
+        "the server at \(socket) is busy and has not answered yet; what was asked for may come later"
+    }
+    let what =
+      ProcessFacts.isStopped(process) ? "is stopped (kill -CONT \(process))" : "does not answer"
+    return
+      "the server at \(socket) is busy: process \(process), which has the page mapped, \(what); "
+      + "what was asked for comes when that goes on"
   }
 }
 

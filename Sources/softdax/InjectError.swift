@@ -30,8 +30,9 @@ struct InjectError: ParsableCommand {
   var count: UInt64?
 
   @Option(
-    name: .customLong("as"), help: "What breaks: media, latent, machine-check or poison.")
-  var kindName = InjectionRule.Kind.media.rawValue
+    name: .customLong("as"),
+    help: "What breaks: media (default), latent, machine-check or poison.")
+  var kindName: String?
 
   @Flag(name: [.customShort("N"), .long], help: "Nobody is told: latent, as of ndctl.")
   var noNotify = false
@@ -63,6 +64,7 @@ struct InjectError: ParsableCommand {
 
   private var kind: InjectionRule.Kind {
     get throws {
+      let kindName = kindName ?? InjectionRule.Kind.media.rawValue
       guard let kind = InjectionRule.Kind(rawValue: kindName) else {
         let known = InjectionRule.Kind.allCases.map(\.rawValue).joined(separator: ", ")
         throw ValidationError("--as \(kindName): use one of \(known)")
@@ -80,6 +82,9 @@ struct InjectError: ParsableCommand {
     guard [uninject, status, dryRun].count(where: { $0 }) <= 1 else {
       throw ValidationError("--uninject, --status and --dry-run are three things; ask for one")
     }
+    if uninject || status, kindName != nil || noNotify {
+      throw ValidationError("--as and -N say how sectors break; with -d and -t leave them out")
+    }
     if count == 0 { throw ValidationError("--count is 1 or more sectors") }
     if after == 0 { throw ValidationError("--after counts faults, from 1; leave it out for now") }
     if status {
@@ -96,7 +101,7 @@ struct InjectError: ParsableCommand {
       guard pid > 0 else { throw ValidationError("--pid \(pid) is no process") }
       guard kind == .machineCheck || kind == .poison else {
         throw ValidationError(
-          "--pid says who consumes a machine-check or poison; whoever touches it consumes a \(kindName) error"
+          "--pid says who consumes a machine-check or poison; whoever touches it consumes a \(kind.rawValue) error"
         )
       }
     }

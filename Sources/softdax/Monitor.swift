@@ -33,7 +33,7 @@ struct Monitor: ParsableCommand {
     get throws {
       guard let type else { return Set(Happening.Kind.allCases) }
       return try Set(
-        type.split(separator: ",").map { word in
+        type.split(separator: ",", omittingEmptySubsequences: false).map { word in
           guard let kind = Happening.Kind(rawValue: String(word)) else {
             let known = Happening.Kind.allCases.map(\.rawValue).joined(separator: ", ")
             throw ValidationError("--type \(word): use some of \(known)")

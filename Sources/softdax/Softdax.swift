@@ -43,7 +43,7 @@ struct Softdax: ParsableCommand {
       if status.isSuccess { exit(withError: error) }
       // One line, as for every other failure; the argument parser would add the usage.
       let isUsage = status == .validationFailure
-      let what = isUsage ? message(for: error) : "\(error)"
+      let what = isUsage ? usage(message(for: error)) : "\(error)"
       let line = what.split(whereSeparator: \.isNewline).joined(separator: " ")
       printError("softdax: \(line)" + (isUsage ? " (softdax --help, softdax help COMMAND)" : ""))
       // As env(1): what the program of a run did is not to be confused with that.
@@ -51,6 +51,19 @@ struct Softdax: ParsableCommand {
       Glibc.exit(isRun ? Run.Status.own : isUsage ? status.rawValue : 1)
     }
   }
+
+  /// A negative number is an option to the parser, which says of the one before it that its value is missing.
+  private static func usage(_ message: String) -> String {
+    let own = CommandLine.arguments.dropFirst().prefix { $0 != "--" }
+    guard message.hasPrefix("Missing value") else { return message }
+    for (option, value) in zip(own, own.dropFirst())
+    where option.hasPrefix("-") && value.hasPrefix("-") {
+      guard value.dropFirst().first?.isNumber == true else { continue }
+      return "\(option) \(value): nothing here is less than 0; give a number without a sign"
+    }
+    return message
+  }
+
   /// What the parser leaves to `run`, whose program has options too: --help, and options that `run` does not have.
   ///
   /// - Returns: whether it was a question, and is answered.

@@ -66,6 +66,31 @@ import Testing
     let lost = Atomic(false)
   }
 
+  /// Catches an injection that fails and leaves its sectors bad or known, or makes those good that were bad before.
+  @Test func `that cannot come leave nothing`() throws {
+    let folder = try Scratch(in: "/var/tmp")
+    let machine = try Machine(pages: 4, file: folder.path + "/pmem")
+    try machine.failures.mediaError(device: 0, sectors: 8..<9, isKnown: false)
+    let mapping = try machine.map(pages: 4)
+    let before = machine.failures.injected(device: 0)
+    machine.agent.refusals.store(2, ordering: .relaxed)
+    #expect(throws: Errno.notSupported) {
+      try machine.failures.mediaError(device: 0, sectors: 8..<24)
+    }
+    #expect(throws: Errno.notSupported) {
+      try machine.failures.machineCheck(device: 0, sectors: 8..<24)
+    }
+    #expect(machine.failures.injected(device: 0) == before)
+    #expect(machine.failures.badBlocks(device: 0).isEmpty)
+    #expect(
+      (0..<4).map { machine.device.poison.contains(page: $0) } == [false, true, false, false])
+    let injections = machine.events.all.withLock { events in
+      events.count { event in if case .injected = event { true } else { false } }
+    }
+    #expect(injections == 1)
+    #expect(mapping.length == 4 * 4096)
+  }
+
   /// Catches bytes lost beside a bad sector, and a bad sector that does not read zero.
   @Test func `cost the bad sectors' bytes and no others`() throws {
     let machine = try Machine(pages: 4)

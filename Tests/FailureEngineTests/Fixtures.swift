@@ -21,6 +21,8 @@ let seesSystemCalls: Bool = {
 final class OwnAgent: Agent {
   let withdrawals = Atomic(0)
   let insertions = Atomic(0)
+  /// How often it says no when it is to take pages away.
+  let refusals = Atomic(0)
   private let medium: any Medium
   private let isLenient: Bool
 
@@ -47,7 +49,11 @@ final class OwnAgent: Agent {
   }
 
   func empty(address: UInt64, length: UInt64, protection: Protection) throws(Errno) {
-    throw .notSupported
+    if refusals.load(ordering: .relaxed) > 0 {
+      refusals.subtract(1, ordering: .relaxed)
+      throw .notSupported
+    }
+    try Mapping.putZeroes(at: address, length: length)
   }
 }
 
@@ -72,12 +78,20 @@ final class Machine {
     let all = Mutex<[FailureEvent]>([])
   }
 
-  /// - Parameter hasMarkers: The kernel has UFFDIO_POISON.
+  /// - Parameters:
+  ///   - hasMarkers: The kernel has UFFDIO_POISON.
+  ///   - file: The medium, which is mapped over; else memory.
   init(
     pages: UInt64 = 64, alignment: PageSize = .base, options: FailureOptions = FailureOptions(),
-    hasMarkers: Bool = true
+    hasMarkers: Bool = true, file: String? = nil
   ) throws {
-    let medium = try MemoryMedium(name: "softdax-test", size: pages * Self.page)
+    let size = pages * Self.page
+    let medium: any Medium =
+      if let file {
+        try FileMedium(path: file, size: size, alignment: alignment.bytes)
+      } else {
+        try MemoryMedium(name: "softdax-test", size: size)
+      }
     agent = OwnAgent(medium, isLenient: hasMarkers)
     insertion = InsertionOptions(usesMarkers: hasMarkers)
     device = try DaxDevice(name: "dax0.0", medium: medium, alignment: alignment)
@@ -106,7 +120,11 @@ final class Machine {
   func map(pages: UInt64, by index: Int = 0) throws -> Mapping {
     let mapping = try Mapping(
       reserving: pages * Self.page, alignment: device.geometry.alignment.bytes)
-    try device.medium.withDescriptor { try mapping.put($0) }
+    if device.medium.insertion == .continued {
+      try device.medium.withDescriptor { try mapping.put($0) }
+    } else {
+      try Mapping.putZeroes(at: mapping.address, length: mapping.length)
+    }
     try workloads[index].add(
       device: 0, address: mapping.address, length: mapping.length, offset: 0,
       protection: [.read, .write], access: .readWrite, populate: false)

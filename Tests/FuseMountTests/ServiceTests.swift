@@ -128,8 +128,14 @@ struct Bench {
     #expect(
       errno(.symbolicLink) {
         $0.name = "s"
-        $0.data = [UInt8](repeating: 65, count: 1025)
+        $0.data = [UInt8](repeating: 65, count: 1024)
       } == .fileNameTooLong)
+    // XFS_SYMLINK_MAXLEN
+    #expect(
+      errno(.symbolicLink) {
+        $0.name = "long"
+        $0.data = [UInt8](repeating: 65, count: 1023)
+      } == Errno(rawValue: 0))
     #expect(errno(.read) { $0.node = directory } == .isDirectory)
     #expect(errno(.getAttributes) { $0.node = 999_999 } == .noSuchFileOrDirectory)
     #expect(errno(.readLink) { $0.node = file } == .invalidArgument)
@@ -191,6 +197,39 @@ struct Bench {
         $0.data = [1, 2, 3]
         $0.length = 7296
       } == .invalidArgument)
+    // FS_IOC_FIEMAP that starts behind the largest file, and at its end.
+    for (start, expected) in [
+      (UInt64(1) << 63, Errno.fileTooLarge), ((1 << 63) - 1, Errno(rawValue: 0)),
+    ] {
+      #expect(
+        errno(.control) {
+          $0.node = file
+          $0.flags = 0xdc80_da02
+          $0.data =
+            (0..<8).map { UInt8(truncatingIfNeeded: start >> ($0 * 8)) } + [1]
+            + [UInt8](repeating: 0, count: 23)
+          $0.length = 7296
+        } == expected)
+    }
+  }
+
+  /// Catches file capabilities that outlive what they were given for, and other attributes that go with them. Source: `file_remove_privs`.
+  @Test func `a write takes the file's capabilities, whoever writes`() throws {
+    let bench = try Bench()
+    let file = try bench.make("file", mode: 0o100755)
+    for name in ["security.capability", "user.kept"] {
+      var request = FuseRequest(.setExtended, node: file)
+      request.name = FileName(name)
+      request.data = [1, 2, 3]
+      #expect(bench.errno(request) == 0)
+    }
+    _ = bench.write(file, at: 0, [1])
+    for (name, expected) in [("security.capability", Errno.noData.rawValue), ("user.kept", 0)] {
+      var request = FuseRequest(.getExtended, node: file)
+      request.name = FileName(name)
+      request.length = 16
+      #expect(bench.errno(request) == expected, "\(name)")
+    }
   }
 
   /// Catches a file that another user may not read, cloned by the ioctl that stands for FICLONE.

@@ -38,6 +38,7 @@ import Testing
     (["--socket", "/nonexistent/socket"], ["/nonexistent/socket", "softdax serve"]),
     (["--cpu", "4095"], ["4095", "CPU"]),
     (["--colour", "red"], ["--colour", "--help"]),
+    (["--size", "-1"], ["--size -1", "without a sign"]),
   ])
   func `a machine that cannot be is refused in one line`(options: [String], words: [String]) throws
   {
@@ -52,6 +53,19 @@ import Testing
     expectRefusal(
       try Softdax.run(["--medium", file, "--size", "64M"], ["true"]), [file, "too small", "--size"])
     #expect(try Program.run(["stat", "-c", "%s", file]).out == "4194304\n")
+  }
+
+  /// Catches a message that blames another server for a file that is named twice, by whatever name.
+  @Test func `two devices on one file are refused as such`() throws {
+    let folder = try Scratch()
+    let (file, link) = (folder.path + "/pmem", folder.path + "/link")
+    #expect(try Program.run(["truncate", "-s", "4M", file]).status == 0)
+    #expect(try Program.run(["ln", file, link]).status == 0)
+    for other in [file, link] {
+      expectRefusal(
+        try Softdax.run(["--device", "medium=\(file)", "--device", "medium=\(other)"], ["true"]),
+        [other, "two devices"])
+    }
   }
 
   /// Catches a file made for a device that never was.

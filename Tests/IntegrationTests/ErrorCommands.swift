@@ -281,6 +281,34 @@ import Testing
     #expect(try service.stop().status == 0)
   }
 
+  /// Catches a server that is said to be gone while it waits for a stopped program, and questions that wait with it. The file's pages are taken
+  /// away by the program's agent.
+  @Test func `who waits for a stopped program is told so, and who asks waits for nobody`() throws {
+    let folder = try Scratch(in: "/var/tmp")
+    let service = try Service(["--device", "size=4M,align=4k,medium=\(folder.path)/pmem"])
+    let program = try service.start(steps(2, "handle", "touch", "wait", "touch"), holdsInput: true)
+    #expect(program.waitForOutput("ready"))
+    let mappers = try #require(try folio(service, 1)["mappers"] as? [[String: Any]])
+    let process = "\(try #require(mappers.first?["pid"] as? Int))"
+    #expect(try Program.run(["kill", "-STOP", process]).status == 0)
+    let waiting = try tool(service, "inject-error", "dax0.0", "-B", "8", "-n", "8")
+    #expect(waiting.status == 1 && waiting.err.contains("kill -CONT \(process)"), "\(waiting.all)")
+    let listed = try tool(service, "inject-error", "dax0.0", "-t")
+    #expect(try object(listed.out)["badblocks"] as? [Int] == [], "\(listed.all)")
+    #expect(try folio(service, 1)["mapcount"] as? Int == 1)
+    #expect(
+      try tool(service, "inject-error", "dax0.0", "-B", "8", "--as", "poison", "--dry-run").status
+        == 0)
+    #expect(try Program.run(["kill", "-CONT", process]).status == 0)
+    #expect(
+      eventually {
+        (try? tool(service, "inject-error", "dax0.0", "-t"))?.out.contains("\"count\"") == true
+      })
+    try program.sendLine()
+    #expect(try program.wait(seconds: 20).out.contains("error page 1"))
+    #expect(try service.stop().status == 0)
+  }
+
   // MARK: Bad input
 
   /// Catches errors that look like success, changes made nevertheless, and messages that do not help.
@@ -307,6 +335,9 @@ import Testing
         ["inject-error", "dax0.0", "-B", "8", "--as", "poison", "--pid", "1"], 1,
         "process 1 has no device"
       ),
+      (["inject-error", "dax0.0", "-B", "-1"], 64, "-B -1"),
+      (["inject-error", "dax0.0", "-B", "8", "-d", "--as", "media"], 64, "how sectors break"),
+      (["inject-error", "dax0.0", "-t", "-N"], 64, "how sectors break"),
       (["clear-errors", "dax0.0", "-B", "9000"], 1, "8192 sectors"),
       (["clear-errors", "dax9.0"], 1, "no device dax9.0"),
       (["owners", "dax0.0"], 64, "Give one of --page"),
@@ -314,6 +345,7 @@ import Testing
       (["owners", "dax0.0", "--page", "1024"], 1, "are not all on dax0.0"),
       (["owners", "dax0.0", "--range", "8k-4k"], 1, "no byte is in it"),
       (["monitor", "--type", "weather"], 64, "--type weather"),
+      (["monitor", "--type", ""], 64, "--type : use some of"),
       (["monitor", "--count", "0"], 64, "--count is 1 or more"),
     ] {
       let output = try Softdax.tool(words + ["--socket", service.socket])

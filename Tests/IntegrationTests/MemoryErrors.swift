@@ -50,6 +50,23 @@ import Testing
     }
   }
 
+  /// Catches a page that is populated, locked or waited for in mlockall() behind the server's back, an mremap() of locked memory that waits for
+  /// itself, and a latent error that insertion meets: a fault does not read the page.
+  @Test(arguments: [
+    [], ["--without-markers"], ["--medium", "FILE"], ["--medium", "FILE", "--without-markers"],
+  ])
+  func `pages are inserted ahead of a touch whatever the medium says`(options: [String]) throws {
+    for (alignment, bytes) in [("4k", "4096"), ("2m", "2097152")] {
+      let folder = try Scratch(in: "/var/tmp")
+      let result = try Softdax.run(
+        ["--size", "64M", "--align", alignment, "--report"]
+          + options.map { $0 == "FILE" ? folder.path + "/pmem" : $0 },
+        [Project.program("locked-memory"), "/dev/dax0.0", bytes, Project.softdax])
+      #expect(result.status == 0, "\(alignment): \(result.all)")
+      #expect(result.err.contains("pages of /dev/dax0.0 idle"), "\(result.all)")
+    }
+  }
+
   /// Catches an error that a program can avoid by blocking or ignoring SIGBUS.
   @Test(arguments: ["4k", "2m"])
   func `a touch kills who has no handler, blocks or ignores`(alignment: String) throws {
@@ -126,6 +143,16 @@ import Testing
     #expect(try Softdax.tool(words + ["--as", "poison"]).status == 1)
     #expect(try program.wait().status == 128 + 9)
     #expect(try service.stop().status == 0)
+
+    // A rule's error has come: it is no rule that could not be followed.
+    let options = ["--size", "4M", "--align", "4k", "--sysctl", "vm.memory_failure_recovery=0"]
+    let run = try Softdax.run(
+      options + ["--inject", "fault=1,as=machine-check"],
+      [Project.program("error-steps"), "/dev/dax0.0", "1", "touch"])
+    #expect(run.status == 128 + 9 && !run.err.contains("--inject"), "\(run.all)")
+    let early = try Softdax.run(options + ["--inject", "offset=0"], ["echo", "begun"])
+    #expect(early.status == 125 && early.out.isEmpty, "\(early.all)")
+    #expect(early.err.contains("recovery is 0"), "\(early.all)")
   }
 
   /// Catches an option that does not reach the pages' counts.

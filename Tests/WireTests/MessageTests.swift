@@ -46,7 +46,7 @@ internal import Testing
     #expect(size(sd_happening.self) == [88, 88])
     #expect(size(sd_events.self) == [24, 24])
     #expect(size(sd_bucket_count.self) == [16, 16])
-    #expect(size(sd_server.self) == [160, 160])
+    #expect(size(sd_server.self) == [168, 168])
     #expect(size(sd_get_device.self) == [16, 16])
     #expect(size(sd_device.self) == [376, 376])
     #expect(size(sd_get_pages.self) == [32, 32])

@@ -607,6 +607,8 @@ struct sd_server {
 	uint32_t workloads; /* attached now */
 	uint32_t flags;
 	uint64_t attached_ever;
+	int32_t awaited; /* the process that a change of the media waits for, or 0 */
+	uint32_t reserved;
 	char directory[128];
 };
 
@@ -757,7 +759,7 @@ SD_ASSERT_SIZE(sd_watch, 16);
 SD_ASSERT_SIZE(sd_happening, 88);
 SD_ASSERT_SIZE(sd_events, 24);
 SD_ASSERT_SIZE(sd_bucket_count, 16);
-SD_ASSERT_SIZE(sd_server, 160);
+SD_ASSERT_SIZE(sd_server, 168);
 SD_ASSERT_SIZE(sd_get_device, 16);
 SD_ASSERT_SIZE(sd_device, 376);
 SD_ASSERT_SIZE(sd_get_pages, 32);

@@ -120,7 +120,9 @@ extension MemoryFailures {
       var taken = 0
       for workload in ordered() where !workload.canArm {
         do throws(Errno) {
-          try workload.restore(device: device, bytes)
+          try awaiting(workload) { () throws(Errno) in
+            try workload.restore(device: device, bytes)
+          }
         } catch .resourceTemporarilyUnavailable { isBusy = true }
       }
       Workload.holding(ordered()[...]) { workload, space in

@@ -92,10 +92,19 @@ extension MemoryFailures {
     _ device: Int, _ bytes: Range<UInt64>, revoking folios: Range<Int>?
   ) throws(Errno) {
     for workload in ordered() {
-      try Self.patiently { () throws(Errno) in
-        try workload.empty(device: device, bytes, revoking: folios)
+      try awaiting(workload) { () throws(Errno) in
+        try Self.patiently { () throws(Errno) in
+          try workload.empty(device: device, bytes, revoking: folios)
+        }
       }
     }
+  }
+
+  /// Says meanwhile who is waited for.
+  func awaiting(_ workload: Workload, _ body: () throws(Errno) -> Void) throws(Errno) {
+    waitingFor.store(workload.process, ordering: .relaxed)
+    defer { waitingFor.store(0, ordering: .relaxed) }
+    try body()
   }
 
   /// Again while the kernel, or a change under way, asks for that.
@@ -108,12 +117,11 @@ extension MemoryFailures {
     throw .resourceBusy
   }
 
-  /// The decision alone.
+  /// The decision alone; the handler's lock is not needed.
   ///
   /// - Parameter faultsIn: `current` has touched the folio by then.
   func look(
-    _ state: borrowing State, _ device: Int, _ folio: Int, _ origin: FailureOrigin,
-    faultsIn: Bool
+    _ device: Int, _ folio: Int, _ origin: FailureOrigin, faultsIn: Bool
   ) -> GenericFailure {
     let all = ordered()
     let threads = policies(of: all, device, folio, origin)
@@ -134,7 +142,7 @@ extension MemoryFailures {
         && candidates.contains { $0.process == origin.current?.process && !$0.places.isEmpty }
     return GenericFailure.decide(
       ownerKnown: isOwned, candidates: candidates, origin: origin,
-      sysctlEarlyKill: state.options.earlyKill)
+      sysctlEarlyKill: options.earlyKill)
   }
 
   /// The candidate once it has touched the folio, where a window shows that.

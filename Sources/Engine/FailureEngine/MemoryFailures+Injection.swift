@@ -58,6 +58,8 @@ extension MemoryFailures {
   ///   - mediumIsBad: The medium cannot give the pages either, so that each later touch consumes an error. Without it the
   ///     data stays, as with the machine checks that an emulator injects.
   ///   - origin: `.consumed`: a thread did, after all; its signal is sent.
+  /// - Throws: What taking pages away failed with. If the medium could not be made bad, nothing has changed; else one folio at least is
+  ///   mapped still, and all others have failed nevertheless.
   public func machineCheck(
     device: Int, sectors: Range<UInt64>, mediumIsBad: Bool = true,
     origin: FailureOrigin = .machineCheck
@@ -75,19 +77,25 @@ extension MemoryFailures {
     let pages = bytes.lowerBound >> 12..<(bytes.upperBound + 4095) >> 12
     let order = UInt64(devices[device].geometry.alignment.order)
     try unmapper.check(devices[device])
+    if mediumIsBad { try poison(&state, device, bytes) }
     tell(
       state,
       .injected(
         device: device, sectors: bytes.lowerBound >> 9..<bytes.upperBound >> 9,
         kind: .machineCheck))
-    if mediumIsBad { try poison(&state, device, bytes) }
     // The address is told in units of 4 KiB: 1 << MISC.LSB.
     state.media[device].known.add(bytes: pages.lowerBound << 12..<pages.upperBound << 12)
     tell(state, .badBlocksChanged(device: device))
+    var failure: Errno?
     for folio in pages.lowerBound >> order..<((pages.upperBound - 1) >> order + 1)
-    where folio < devices[device].geometry.folioCount && devices[device].isEnabled {
-      _ = try fail(&state, device, Int(folio), origin, forces: origin != .machineCheck)
+    where folio < devices[device].geometry.folioCount && devices[device].isEnabled && !hasPanicked {
+      do throws(Errno) {
+        _ = try fail(&state, device, Int(folio), origin, forces: origin != .machineCheck)
+      } catch {
+        failure = failure ?? error
+      }
     }
+    if let failure { throw failure }
   }
 
   /// Errors of the medium that nobody has met yet: each touch consumes one.

@@ -41,8 +41,16 @@ public final class MemoryFailures: PoisonHandler, Sendable {
   /// The kernel's mf_mutex.
   let state: Mutex<State>
 
-  /// Apart from the state, so that who only asks waits for nobody's agent.
+  // Apart from the state, so that who only asks waits for nobody's agent.
   let panicked = Atomic(false)
+  private let shown: Mutex<Shown>
+  let waitingFor = Atomic<Int32>(0)
+
+  /// The lists and settings as they were when the last error had come or gone.
+  private struct Shown {
+    var media: [Media]
+    var options: FailureOptions
+  }
 
   private enum Work {
     case consumed(PoisonTouch)
@@ -75,6 +83,7 @@ public final class MemoryFailures: PoisonHandler, Sendable {
     unmapper = try Unmapper()
     needsAgents = devices.contains { $0.medium.insertion == .remapped }
     state = Mutex(State(media: devices.map { _ in Media() }, options: options))
+    shown = Mutex(Shown(media: devices.map { _ in Media() }, options: options))
   }
 
   /// Begins to handle touches.
@@ -143,11 +152,14 @@ public final class MemoryFailures: PoisonHandler, Sendable {
   // MARK: Settings
 
   /// What the emulated kernel is told now.
-  public var options: FailureOptions { state.withLock(\.options) }
+  public var options: FailureOptions { shown.withLock(\.options) }
 
   /// Tells it something else: the next failure is judged by it.
   public func set(_ change: (inout FailureOptions) -> Void) {
-    state.withLock { change(&$0.options) }
+    state.withLock { state in
+      change(&state.options)
+      show(state)
+    }
   }
 
   // MARK: Looking
@@ -164,16 +176,22 @@ public final class MemoryFailures: PoisonHandler, Sendable {
   /// Has observers told of a workload that is gone.
   public func note(_ event: FailureEvent) { state.withLock { tell($0, event) } }
 
-  /// The device's list of bad blocks, in sectors.
-  public func badBlocks(device: Int) -> BadBlocks { state.withLock { $0.media[device].known } }
+  /// The device's list of bad blocks, in sectors. Waits for no error that is under way.
+  public func badBlocks(device: Int) -> BadBlocks { shown.withLock { $0.media[device].known } }
 
-  /// What the medium cannot give, known or not, in sectors: what `ndctl inject-error --status` lists.
-  public func injected(device: Int) -> BadBlocks { state.withLock { $0.media[device].injected } }
+  /// What the medium cannot give, known or not, in sectors: what `ndctl inject-error --status` lists. Waits for no error that is under way.
+  public func injected(device: Int) -> BadBlocks { shown.withLock { $0.media[device].injected } }
+
+  /// The process whose agent is to take a page away or put it back, now; nil if nobody is waited for.
+  public var awaited: Int32? {
+    let process = waitingFor.load(ordering: .relaxed)
+    return process == 0 ? nil : process
+  }
 
   /// HardwareCorrupted of /proc/meminfo, in pages: how often `memory_failure()` ran; clearing does not lower it.
   public var poisonedPages: UInt64 { state.withLock(\.poisonedPages) }
 
-  /// Who would be signalled if the page failed now; nothing is done.
+  /// Who would be signalled if the page failed now; nothing is done. Waits for no error that is under way.
   ///
   /// - Parameters:
   ///   - page: Of 4 KiB, from the device's start.
@@ -183,7 +201,7 @@ public final class MemoryFailures: PoisonHandler, Sendable {
     device: Int, page: UInt64, origin: FailureOrigin, faultsIn: Bool = false
   ) throws(Errno) -> GenericFailure {
     let folio = try folio(of: page, on: device)
-    return state.withLock { look($0, device, folio, origin, faultsIn: faultsIn) }
+    return look(device, folio, origin, faultsIn: faultsIn)
   }
 
   func folio(of page: UInt64, on device: Int) throws(Errno) -> Int {
@@ -194,7 +212,17 @@ public final class MemoryFailures: PoisonHandler, Sendable {
     return Int(page >> UInt64(devices[device].geometry.alignment.order))
   }
 
+  /// After what is told of.
   func tell(_ state: borrowing State, _ event: FailureEvent) {
+    switch event {
+    case .injected, .cleared, .badBlocksChanged: show(state)
+    default: break
+    }
     for observer in state.observers { observer(event) }
+  }
+
+  private func show(_ state: State) {
+    let new = Shown(media: state.media, options: state.options)
+    shown.withLock { $0 = new }
   }
 }

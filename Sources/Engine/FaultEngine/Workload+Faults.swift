@@ -242,7 +242,10 @@ extension Workload {
   }
 
   /// The agent's part; `agentTurn` is held, `state` is not.
-  func perform(_ work: AgentWork, since read: Ticks) {
+  ///
+  /// - Returns: `false` where no page could be had: a touch is SIGBUS now.
+  @discardableResult
+  func perform(_ work: AgentWork, since read: Ticks) -> Bool {
     switch work.decision {
     case .install(let index, let folios, let start, let length):
       let device = devices[index]
@@ -260,6 +263,7 @@ extension Workload {
           folios.count, read: read, counted: work.counted, installed: Clock.now())
         if !device.poison.isEmpty { tellInserted(index, folios, at: start) }
         try? userfaultfd.wake(address: start, length: length)
+        return true
       } catch {
         release(
           state.withLock {
@@ -272,6 +276,7 @@ extension Workload {
     default:
       break
     }
+    return false
   }
 
   /// No page can be had: the touch becomes SIGBUS, as on a device that fails. A process that is gone needs no answer.

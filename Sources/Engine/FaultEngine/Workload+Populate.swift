@@ -13,13 +13,15 @@ extension Workload {
   ///
   /// Cost: 0.28 µs for each 4 KiB page that the medium holds. Source: `populate_vma_page_range` (mm/gup.c).
   ///
-  /// - Throws: `.invalidArgument` for a range that is not one of an address space.
+  /// - Throws: `.invalidArgument` for a range that is not one of an address space; `.badAddress` where a touch would be SIGBUS, after all
+  ///   else has been inserted. A page that the medium cannot give is none of those: a fault does not read it.
   public func populate(
     address: UInt64, length: UInt64, isWrite: Bool? = nil
   ) throws(Errno) {
     let range = try AddressSpace.pages(address, length)
     populateFiles(range, isWrite: isWrite)
     var at = range.lowerBound
+    var isComplete = true
     while at < range.upperBound && !stopping.load(ordering: .relaxed) {
       let seen = changeEnded.current
       let from = at
@@ -29,15 +31,21 @@ extension Workload {
         : populateRun(from: from, to: range.upperBound)
       switch step {
       case .inserted(let next): at = next
+      case .failed(let next):
+        isComplete = false
+        at = next
       case .kernelBusy: usleep(20)
       case .changing: changeEnded.wait(beyond: seen)
       }
     }
+    if !isComplete { throw .badAddress }
   }
 
   private enum PopulateStep {
     /// All up to here.
     case inserted(UInt64)
+    /// Something could not be; go on here.
+    case failed(UInt64)
     /// An mremap is under way: again when its event has been read.
     case kernelBusy
     /// The range is under change.
@@ -77,14 +85,17 @@ extension Workload {
           // As the kernel's populate: who touches the page finds out why.
           state.space.retract(device: index, address: start, length: length)
           device.putBack(folios)
-          return .inserted(run.next)
+          return .failed(run.next)
         }
       case .wait: return .changing
       case .unmapped: return .inserted(run.next)
-      case .beyondDevice, .present, nil: return .inserted(end)
+      case .beyondDevice: return .failed(run.next)
+      case .present, nil: return .inserted(end)
       }
     }
-    if let work { perform(work, since: begun) }
+    if let work, !perform(work, since: begun), case .inserted(let next) = step {
+      return .failed(next)
+    }
     return step
   }
 }

@@ -37,9 +37,19 @@ public enum ThisProcess {
 public enum ProcessFacts {
   /// No such process, or a zombie that holds nothing any more.
   public static func isGone(_ identifier: Int32) -> Bool {
-    guard let text = try? SmallFile.read("/proc/\(identifier)/stat") else { return true }
-    let state = text.drop { $0 != ")" }.dropFirst(2).first
-    return state == "Z" || state == "X"
+    let state = letter(identifier)
+    return state == nil || state == "Z" || state == "X"
+  }
+
+  /// By SIGSTOP or the like, or by a debugger.
+  public static func isStopped(_ identifier: Int32) -> Bool {
+    let state = letter(identifier)
+    return state == "T" || state == "t"
+  }
+
+  private static func letter(_ identifier: Int32) -> Character? {
+    let text = try? SmallFile.read("/proc/\(identifier)/stat")
+    return text?.drop { $0 != ")" }.dropFirst(2).first
   }
 
   /// Resident memory, in 4 KiB pages. Source: /proc/PID/statm.

@@ -101,7 +101,7 @@ public final class NvdimmBus: Sendable {
   /// As many bytes of a struct as ``control(request:isReadOnly:envelope:)`` looks at.
   public static var envelopeLimit: Int { ControlCommand.envelopeLimit }
 
-  // MARK: Questions of tools
+  // MARK: Questions of tools. Those that change nothing wait for no command that is under way.
 
   /// As ND_CMD_CLEAR_ERROR: bytes that are good for sure now. - Throws: what the media say; nothing has changed then.
   public func clear(device: Int, bytes: Range<UInt64>) throws(Errno) -> UInt64 {
@@ -121,12 +121,12 @@ public final class NvdimmBus: Sendable {
 
   /// The bytes that are unreadable now, ascending and apart.
   public func poisoned(device: Int) -> [Range<UInt64>] {
-    state.withLock { _ in media.poisoned(device: device) }
+    media.poisoned(device: device)
   }
 
   /// The sectors of 512 bytes that are known to be bad, ascending and apart.
   public func badSectors(device: Int) -> [Range<UInt64>] {
-    state.withLock { _ in media.badSectors(device: device) }
+    media.badSectors(device: device)
   }
 
   /// Scrubs everything, as a write to the attribute `scrub` does; complete when this returns.

@@ -1,3 +1,4 @@
+internal import LinuxSys
 internal import Medium
 internal import PmemBase
 
@@ -21,6 +22,15 @@ extension DeviceSpecification {
     case .path(let path):
       return (try FileMedium(path: path, size: size, alignment: alignment.bytes), alignment)
     }
+  }
+
+  /// Its medium is the file at `path`, by whatever name.
+  func names(_ path: String) -> Bool {
+    guard case .path(let own) = medium else { return false }
+    guard let one = try? Folder.identity(Folder.canonical(own)),
+      let other = try? Folder.identity(Folder.canonical(path))
+    else { return false }
+    return one.device == other.device && one.inode == other.inode
   }
 
   private func openDevice(_ path: String) throws(MediumError) -> (any Medium, PageSize) {

@@ -44,12 +44,18 @@ final class FailingMedia: PoisonableMedia {
   private func release(device: Int, bytes: Range<UInt64>, zeroes: Bool) throws(Errno) {
     var good = BadBlocks()
     good.add(bytes: bytes)
+    let named = lists.poisoned(device: device)
     lists.withdraw(device: device, bytes: bytes)
     for left in lists.poisoned(device: device) {
       good.clear(bytes: left.lowerBound & ~511..<(left.upperBound + 511) & ~511)
     }
-    for run in good.ranges {
-      try failures.withdraw(device: device, sectors: run, zeroes: zeroes)
+    do throws(Errno) {
+      for run in good.ranges {
+        try failures.withdraw(device: device, sectors: run, zeroes: zeroes)
+      }
+    } catch {
+      for range in named { lists.inject(device: device, bytes: range) }
+      throw error
     }
   }
 

@@ -234,9 +234,14 @@ extension Server {
       return
     }
     if plan.effect == .populate {
-      try? workload.populate(
-        address: plan.address, length: plan.length,
-        isWrite: change.argument == UInt64(Advice.populateWrite))
+      do throws(Errno) {
+        try workload.populate(
+          address: plan.address, length: plan.length,
+          isWrite: change.argument == UInt64(Advice.populateWrite))
+      } catch {
+        try conversation.channel.send(.changePlan(Reply.ChangePlan(error: -error.rawValue)))
+        return
+      }
     }
     do throws(WireError) {
       try conversation.channel.send(.changePlan(Reply.ChangePlan(plan)))

@@ -39,6 +39,11 @@ extension Server {
           description:
             "--inject as=poison: at the start no process has had the page, and the kernel does not know whose it is "
             + "(EBUSY); name a moment with fault= or time=")
+      } catch  where failures.hasPanicked {
+        throw RuleFailure(
+          description:
+            "--inject: a page failed before the program began, and vm.memory_failure_recovery is 0; "
+            + "name a moment with fault= or time=")
       } catch {
         throw RuleFailure(
           description:

@@ -19,7 +19,7 @@ extension Server {
         ServerInfo(
           pid: ThisProcess.identifier, devices: devices.count,
           workloads: registry.workloads.count, attachedEver: registry.attachedEver,
-          directory: path, hasPanicked: failures.hasPanicked))
+          directory: path, hasPanicked: failures.hasPanicked, awaited: failures.awaited ?? 0))
     case .getDevice(let index):
       guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
       return .device(information(index))

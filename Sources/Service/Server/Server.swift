@@ -166,12 +166,14 @@ public final class Server: Sendable {
     -> [(medium: any Medium, alignment: PageSize)]
   {
     var media: [(medium: any Medium, alignment: PageSize)] = []
-    do throws(MediumError) {
-      for (index, wanted) in specifications.enumerated() {
+    for (index, wanted) in specifications.enumerated() {
+      do throws(MediumError) {
         media.append(try wanted.open(name: "softdax\(index)"))
+      } catch .inUse(let path) where specifications[..<index].contains(where: { $0.names(path) }) {
+        throw .namedTwice(path)
+      } catch {
+        throw .medium(error)
       }
-    } catch {
-      throw .medium(error)
     }
     return media
   }

@@ -6,6 +6,8 @@ public import SystemPackage
 /// Why a server cannot begin: what failed, on what, what to do.
 public enum ServerError: Error {
   case medium(MediumError)
+  /// Two devices on one file.
+  case namedTwice(String)
   case sysfs(SysfsError)
   case tooManyDevices(Int)
   case socketInUse(String)
@@ -22,6 +24,8 @@ extension ServerError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .medium(let error): "\(error)"
+    case .namedTwice(let path):
+      "\(path) is named for two devices; give each --device a medium of its own"
     case .sysfs(let error): "\(error)"
     case .tooManyDevices(let count): "\(count) devices asked for, at most 64 can be; leave some out"
     case .socketInUse(let path):

@@ -12,10 +12,12 @@ public struct ServerInfo: Sendable, Equatable {
   public var directory: String
   /// A page has failed while `vm.memory_failure_recovery` was 0.
   public var hasPanicked: Bool
+  /// The process that an error, or its end, waits for; 0 for none.
+  public var awaited: Int32
 
   public init(
     pid: Int32, devices: Int, workloads: Int, attachedEver: UInt64, directory: String,
-    hasPanicked: Bool = false
+    hasPanicked: Bool = false, awaited: Int32 = 0
   ) {
     self.pid = pid
     self.devices = devices
@@ -23,13 +25,14 @@ public struct ServerInfo: Sendable, Equatable {
     self.attachedEver = attachedEver
     self.directory = directory
     self.hasPanicked = hasPanicked
+    self.awaited = awaited
   }
 
   init(_ m: sd_server) {
     self.init(
       pid: m.pid, devices: Int(m.devices), workloads: Int(m.workloads),
       attachedEver: m.attached_ever, directory: Codec.text(m.directory),
-      hasPanicked: m.flags & SD_SERVER_PANICKED != 0)
+      hasPanicked: m.flags & SD_SERVER_PANICKED != 0, awaited: m.awaited)
   }
 
   var encoded: [UInt8] {
@@ -40,6 +43,7 @@ public struct ServerInfo: Sendable, Equatable {
     m.workloads = UInt32(workloads)
     m.attached_ever = attachedEver
     m.flags = hasPanicked ? SD_SERVER_PANICKED : 0
+    m.awaited = awaited
     Codec.put(directory, into: &m.directory)
     return Codec.bytes(of: m)
   }
