@@ -305,7 +305,7 @@ import Testing
         (try? tool(service, "inject-error", "dax0.0", "-t"))?.out.contains("\"count\"") == true
       })
     try program.sendLine()
-    #expect(try program.wait(seconds: 20).out.contains("error page 1"))
+    #expect(try program.wait().out.contains("error page 1"))
     #expect(try service.stop().status == 0)
   }
 
