@@ -170,10 +170,11 @@ static int is_mapped_in(const char *const command[], const char *library)
 	return found;
 }
 
-int sd_probe_preload(const char *library)
+int sd_probe_preload(const char *library, const char *program)
 {
-	static const char *const executed[] = {"cat", "/proc/self/maps", NULL};
-	static const char *const forked[] = {"sh", "-c", "cat /proc/self/maps; :", NULL};
+	const char *const executed[] = {program, "check", "--maps", NULL};
+	/* The shell may be a static program, which hands LD_PRELOAD on. */
+	const char *const forked[] = {"sh", "-c", "\"$0\" check --maps; :", program, NULL};
 	char resolved[4096];
 	if (!realpath(library, resolved)) /* maps names the file behind symbolic links */
 		return -errno;

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import LinuxSys
 
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -19,7 +20,15 @@ struct Check: ParsableCommand {
   @Flag(help: "JSON.")
   var json = false
 
+  @Flag(
+    help: ArgumentHelp("Only print /proc/self/maps: the probe preload-exec.", visibility: .private))
+  var maps = false
+
   func run() throws {
+    if maps {
+      print(try SmallFile.read("/proc/self/maps"), terminator: "")
+      return
+    }
     let report = HostReport(HostProbes.run(), kernel: HostFacts.current().kernel)
     for name in require where report.item(name) == nil {
       let names = report.items.map(\.name).joined(separator: ", ")

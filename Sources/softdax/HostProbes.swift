@@ -83,7 +83,9 @@ struct HostProbes {
   private static func preloading(_ library: String) -> Outcome {
     Outcome { () throws(Errno) in
       // The loader says nothing that a program could read: it ignores what it cannot load.
-      guard try HostProbe.isPreloaded(library) else { throw .execFormatError }
+      guard try HostProbe.isPreloaded(library, in: ThisProcess.executable) else {
+        throw .execFormatError
+      }
     }
   }
 

@@ -144,6 +144,50 @@ import Testing
     #expect(space.windows.count == 1)
   }
 
+  /// Catches an alignment that is asked for where nothing is split (devdax-mprotect-merge.scn): forwards, backwards, and not where the
+  /// neighbour is another one; an entry left in a huge page of which two windows have a part; two windows that stay apart for good.
+  @Test func `of a part that a neighbour swallows may end inside a huge page`() throws {
+    var space = try AddressSpace(huge8, length: 3 * huge)
+    space.touchAll(3 * huge)
+    _ = try space.make(.protect(.read), start, huge)
+    let plan = try space.begin(
+      .protect(.read), address: start + huge - page, length: huge, id: 1)
+    #expect(plan.cut == [start + huge..<start + 2 * huge])
+    #expect(space.complete(id: 1, succeeded: true) == [run(1..<2)])
+    #expect(
+      space.ranges == [start..<start + 2 * huge - page, start + 2 * huge - page..<start + 3 * huge])
+    // What is there stays, nothing comes.
+    #expect(space.windows.map(\.presentCount) == [1, 1])
+    for at in [start, start + huge, start + 2 * huge] {
+      guard case .beyondDevice = space.fault(at: at) else { throw Errno.badAddress }
+    }
+    // The same towards the window behind: its beginning moves.
+    #expect(throws: Errno.invalidArgument) {
+      try space.begin(.protect([]), address: start + page, length: page, id: 1)
+    }
+    #expect(try space.make(.protect([.read, .write]), start + page, 2 * huge) == [run(0..<1)])
+    #expect(space.ranges == [start..<start + page, start + page..<start + 3 * huge])
+    #expect(try space.make(.protect(.read), start, 3 * huge).isEmpty)
+    #expect(space.ranges == [start..<start + 3 * huge])
+    guard case .install = space.fault(at: start) else { throw Errno.badAddress }
+  }
+
+  /// Catches a neighbour that swallows what does not continue it: another device's window, or one that shows another place.
+  @Test func `of a part that no neighbour continues may not end inside a huge page`() throws {
+    for (device, offset) in [(1, 0), (0, 7 * huge)] as [(Int, UInt64)] {
+      var space = try AddressSpace(huge8, length: huge, offset: huge)
+      for neighbour in [start - huge, start + huge] {
+        try space.add(
+          neighbour, huge, of: huge8, device: device, offset: offset, protection: .read)
+      }
+      for at in [start, start + huge - page] {
+        #expect(throws: Errno.invalidArgument) {
+          try space.begin(.protect(.read), address: at, length: page, id: 1)
+        }
+      }
+    }
+  }
+
   /// Catches a read-only descriptor's mapping made writable (VM_MAYWRITE).
   @Test func `cannot make a read-only descriptor's mapping writable`() throws {
     var space = try AddressSpace(

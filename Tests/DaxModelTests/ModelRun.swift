@@ -116,7 +116,7 @@ struct ModelRun {
     switch plan.effect {
     case .perform: .perform(tracked: naive[space].pending.contains { $0.id == id })
     case .nothing: .nothing
-    case .populate: .populate
+    case .populate: .populate(pages: Int(plan.length >> 12), failure: plan.failure)
     }
   }
 

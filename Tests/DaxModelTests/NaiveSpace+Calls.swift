@@ -7,7 +7,8 @@ extension NaiveSpace {
     /// The caller makes the call. `tracked`: touches wait until it is complete.
     case perform(tracked: Bool)
     case nothing
-    case populate
+    /// MADV_POPULATE_* of so many pages; then the errno.
+    case populate(pages: Int, failure: Errno?)
   }
 
   /// What a call at page `at` gets, and what is changing after it.
@@ -25,7 +26,7 @@ extension NaiveSpace {
     }
     answer = answer ?? judge(call, range)
     guard answer == .perform(tracked: true) else {
-      if answer == .nothing, case .advise(let advice) = call { remember(advice, range) }
+      if answer == .nothing, case .advise(let advice) = call { _ = remember(advice, range) }
       return answer!
     }
     if isZap(call) { ranges = [widened(range)] }
@@ -47,10 +48,10 @@ extension NaiveSpace {
     case .unmap: return change.ranges.flatMap { remove($0) }
     case _ where isZap(change.call): return change.ranges.flatMap { clear($0) }
     case .protect(let writable):
-      for page in change.ranges.joined() {
-        cells[page]?.protection = writable ? [.read, .write] : .read
+      return change.ranges.flatMap { range in
+        altering(range) { $0.protection = writable ? [.read, .write] : .read }
       }
-    case .advise(let advice): for range in change.ranges { remember(advice, range) }
+    case .advise(let advice): return change.ranges.flatMap { remember(advice, $0) }
     case .move(let new, let to, _, let fixed):
       return move(change, pages: new, to: fixed ? to : newAt, fixed: fixed)
     default: break
@@ -99,15 +100,31 @@ extension NaiveSpace {
     }
   }
 
-  private mutating func remember(_ advice: Int32, _ range: Range<Int>) {
+  /// Changes cells. The entry of a huge page that is in two windows then is gone.
+  private mutating func altering(
+    _ range: Range<Int>, _ change: (inout Cell) -> Void
+  ) -> [Entry] {
+    for page in range where cells[page] != nil { change(&cells[page]!) }
+    return [range.lowerBound, range.upperBound].flatMap { edge in
+      isWhole(edge) ? [] : clear(edge..<edge + 1)
+    }
+  }
+
+  /// Whether what is before `page` and what is behind it are one window, or parts of different huge pages.
+  private func isWhole(_ page: Int) -> Bool {
+    guard page < Arena.pages, let cell = cells[page] else { return true }
+    return joined(page) || page % Arena.pagesPerFolio(cell.device) == 0
+  }
+
+  private mutating func remember(_ advice: Int32, _ range: Range<Int>) -> [Entry] {
     let pairs: [Int32: (adds: Set<Int32>, drops: Set<Int32>)] = [
       0: ([], [1, 2]), 1: ([1], [2]), 2: ([2], [1]), 10: ([10], []), 11: ([], [10]),
       14: ([], [15]), 15: ([15], []),
     ]
-    guard let pair = pairs[advice] else { return }
-    for page in range where cells[page] != nil {
-      cells[page]!.advice.subtract(pair.drops)
-      cells[page]!.advice.formUnion(pair.adds)
+    guard let pair = pairs[advice] else { return [] }
+    return altering(range) {
+      $0.advice.subtract(pair.drops)
+      $0.advice.formUnion(pair.adds)
     }
   }
 
@@ -150,15 +167,12 @@ extension NaiveSpace {
     case .protect(let writable):
       if range.isEmpty { return .nothing }
       let wanted: Protection = writable ? [.read, .write] : .read
-      for window in windows(in: range) {
-        let cell = cells[window.lowerBound]!
-        if cell.protection == wanted { continue }
-        if writable, cell.access == .readOnly { return .failure(.permissionDenied) }
-        if edges.contains(where: { window.contains($0) && cuts($0) }) {
-          return .failure(.invalidArgument)
-        }
+      let failure = alteration(of: range) { cell in
+        guard cell.protection != wanted else { return nil }
+        cell.protection = wanted
+        return writable && cell.access == .readOnly ? .failure(.permissionDenied) : .success(())
       }
-      return .perform(tracked: true)
+      return failure.map { .failure($0) } ?? .perform(tracked: true)
     case .sync(let flags):
       if flags > 7 || flags & 5 == 5 { return .failure(.invalidArgument) }
       if range.isEmpty { return .nothing }
@@ -197,23 +211,53 @@ extension NaiveSpace {
         touched.contains { $0.access == .readOnly }
           ? .permissionDenied : .operationNotSupportedByDevice)
     case 22, 23:
-      for page in range {
-        guard let cell = cells[page] else { return .failure(.noMemory) }
-        if advice == 23, !cell.protection.contains(.write) { return .failure(.invalidArgument) }
-        if mappable(page) == nil { return .failure(.badAddress) }
+      let refused = range.first { page in
+        guard let cell = cells[page] else { return false }
+        return !cell.protection.contains(advice == 23 ? .write : .read)
       }
-      return .populate
+      return .populate(
+        pages: (refused ?? range.upperBound) - range.lowerBound,
+        failure: refused.map { _ in .invalidArgument })
     default:
       var after = self
-      after.remember(advice, range)
-      for page in [range.lowerBound, range.upperBound] where cuts(page) {
-        let inside = page == range.lowerBound ? page : page - 1
-        if after.cells[inside]!.advice != cells[inside]!.advice {
-          return .failure(.invalidArgument)
-        }
+      let gone = after.remember(advice, range)
+      let failure = alteration(of: range) { cell in
+        var told = NaiveSpace()
+        told.cells[0] = cell
+        _ = told.remember(advice, 0..<1)
+        defer { cell.advice = told.cells[0]!.advice }
+        return cell.advice == told.cells[0]!.advice ? nil : .success(())
       }
-      return [10, 11].contains(advice) || !covers(range) ? .perform(tracked: true) : .nothing
+      if let failure { return .failure(failure) }
+      return [10, 11].contains(advice) || !covers(range) || !gone.isEmpty
+        ? .perform(tracked: true) : .nothing
     }
+  }
+
+  /// Goes through the windows of `range` one after the other, as the kernel does: each part that changes must be one window with what is
+  /// before it or behind it afterwards, or may not cut a huge page.
+  ///
+  /// - Parameter change: nil: the window has it already.
+  private func alteration(
+    of range: Range<Int>, _ change: (inout Cell) -> Result<Void, Errno>?
+  ) -> Errno? {
+    var after = self
+    for window in windows(in: range) {
+      let part = window.clamped(to: range)
+      let before = after
+      var answer: Result<Void, Errno>?
+      for page in part { answer = change(&after.cells[page]!) }
+      switch answer {
+      case nil: continue
+      case .failure(let errno): return errno
+      case .success: break
+      }
+      if after.joined(part.lowerBound) || after.joined(part.upperBound) { continue }
+      if [part.lowerBound, part.upperBound].contains(where: before.cuts) {
+        return .invalidArgument
+      }
+    }
+    return nil
   }
 
   /// With the rest of the huge pages that are cut, as far as their windows go.

@@ -16,9 +16,6 @@ struct NaiveSpace {
     var protection: Protection
     var access: AccessMode
     var advice: Set<Int32> = []
-    /// Which mapping it came from. Tells two windows from one where the boundary lies inside a huge
-    /// page.
-    var origin: Int
   }
 
   struct Entry: Equatable, Hashable {
@@ -39,7 +36,6 @@ struct NaiveSpace {
   /// By the first page of the folio.
   var present: [Int: Entry] = [:]
   var pending: [Pending] = []
-  private var origins = 0
 
   // MARK: What is there
 
@@ -51,7 +47,6 @@ struct NaiveSpace {
     return left.device == right.device && left.page + 1 == right.page
       && left.protection == right.protection && left.access == right.access
       && left.advice == right.advice
-      && (left.origin == right.origin || page % Arena.pagesPerFolio(left.device) == 0)
   }
 
   func window(at page: Int) -> Range<Int>? {
@@ -123,17 +118,15 @@ struct NaiveSpace {
       range,
       Cell(
         device: device, page: from, protection: writable ? [.read, .write] : .read,
-        access: writable ? .readWrite : .readOnly, origin: 0))
+        access: writable ? .readWrite : .readOnly))
     return nil
   }
 
   /// Gives every page of `range` the attributes of `cell`, as one mapping.
   mutating func fill(_ range: Range<Int>, _ cell: Cell) {
-    origins += 1
     for page in range {
       cells[page] = cell
       cells[page]!.page = cell.page + page - range.lowerBound
-      cells[page]!.origin = origins
     }
   }
 

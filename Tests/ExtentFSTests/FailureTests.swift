@@ -47,6 +47,52 @@ import Testing
     #expect(fs.shape(other) == "0+16@24s")
   }
 
+  /// Catches a failed zeroing that leaves no trace, or one that reads see at once (ext4-failed-zeroout.scn).
+  @Test func `ext4 gives blocks that it could not zero at the second attempt, as they are`() throws
+  {
+    let media = BrokenMedia()
+    let fs = try ext4(media: media)
+    let inode = try fs.file("/f1", pages: 4)
+    let first = fs.extents(of: inode)[0].block
+    media.canClear = false
+    func fail() throws {
+      try fs.allocate(inode, .zeroRange, at: 0, count: 3 * page)
+      media.bad = [first + 1]
+      #expect(throws: Errno.ioError) { try fs.write(inode, at: 0, fill: 7, count: 4096 * 3) }
+    }
+    try fail()
+    #expect(fs.shape(inode) == "0+3@\(first)u 3+1@\(first + 3)")
+    #expect(try fs.read(inode, at: page, count: 1) == [0])
+    // The blocks before the bad one are zeroed, the one behind it keeps what it had.
+    #expect(throws: Errno.badAddress) { try fs.write(inode, at: page, fill: 7, count: 4096) }
+    #expect(fs.shape(inode) == "0+1@\(first)u 1+1@\(first + 1) 2+1@\(first + 2)u 3+1@\(first + 3)")
+    #expect(try fs.write(inode, at: 2 * page, fill: 7, count: 1) == 1)
+    #expect(try fs.read(inode, at: 2 * page, count: 2) == [7, 0x11])
+    // What asks for blocks, or forgets what it knew of them, learns that they are written.
+    let ways: [() throws -> Void] = [
+      { _ = try fs.allocate(inode, .allocate, at: 0, count: 3 * page) },
+      {
+        try fs.unmount()
+        try fs.mount()
+      },
+    ]
+    for learn in ways {
+      media.bad = []
+      try fail()
+      try learn()
+      #expect(fs.shape(inode) == "0+4@\(first)")
+    }
+    // What is taken away or zeroed anew is forgotten.
+    media.bad = []
+    try fail()
+    try fs.allocate(inode, .zeroRange, at: 0, count: 3 * page)
+    #expect(throws: Errno.ioError) { try fs.write(inode, at: page, fill: 7, count: 4096) }
+    try fs.truncate(inode, to: 0)
+    media.bad = []
+    #expect(try fs.write(inode, at: 0, fill: 7, count: 1) == 1)
+    #expect(try fs.read(inode, at: 0, count: 2) == [7])
+  }
+
   /// Catches a bad block that is given out again as if nothing were wrong with it (oracle, "free
   /// the bad block and reuse it").
   @Test func `a bad block that is used again shuts XFS down, and is EIO on ext4`() throws {

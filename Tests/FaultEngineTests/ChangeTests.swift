@@ -13,11 +13,10 @@ internal import Testing
   .serialized, .enabled(if: hasUserfaultfd, "userfaultfd is not permitted here: run as root"),
   .timeLimit(.minutes(20)))
 struct `Changes of the address space` {
-  private let page = OwnWorkload.page
-
   /// Catches references that stay with a page nobody maps, and pages that cannot be touched again.
   @Test func `a zap gives back the references of its range only`() throws {
     let own = try OwnWorkload(pages: 16)
+    let page = own.page
     let mapping = try own.map(pages: 16, populate: true)
     mapping.write(5, at: 4 * page)
     try own.change(.zap, mapping, 4 * page, length: 8 * page) {
@@ -30,9 +29,10 @@ struct `Changes of the address space` {
   }
 
   /// Catches a window that outlives its mapping.
-  @Test(arguments: [false, true])
-  func `munmap gives back what it unmapped, once`(remapped: Bool) throws {
-    let own = try OwnWorkload(pages: 16, remapped: remapped)
+  @Test(arguments: TestMedium.all)
+  func `munmap gives back what it unmapped, once`(on medium: TestMedium) throws {
+    let own = try OwnWorkload(pages: 16, on: medium)
+    let page = own.page
     let mapping = try own.map(pages: 16, populate: true)
     try own.change(.unmap, mapping, 0, length: 8 * page) { try mapping.unmap(0, length: 8 * page) }
     #expect(own.mapcounts == (0..<16).map { $0 < 8 ? 0 : 1 })
@@ -46,6 +46,7 @@ struct `Changes of the address space` {
   /// Catches pages that lose their count, or their registration, on the way.
   @Test func `pages travel with mremap, and the rest is still demanded`() throws {
     let own = try OwnWorkload(pages: 16)
+    let page = own.page
     let mapping = try own.map(pages: 16)
     mapping.write(9, at: 2 * page)
     let target = try Mapping(reserving: 16 * page)
@@ -141,14 +142,15 @@ struct `Changes of the address space` {
   }
 
   /// Catches references that die with nobody to give them back, and a device that stays busy.
-  @Test(arguments: [false, true])
-  func `the end gives back everything, with a fault under way`(remapped: Bool) throws {
-    let own = try OwnWorkload(pages: 64, remapped: remapped)
+  @Test(arguments: TestMedium.all)
+  func `the end gives back everything, with a fault under way`(on medium: TestMedium) throws {
+    let own = try OwnWorkload(pages: 64, on: medium)
+    let page = own.page
     let mapping = try own.map(pages: 64)
     for index in UInt64(0)..<32 { mapping.write(1, at: index * page) }
     _ = try own.workload?.begin(
       .zap, address: mapping.address, length: mapping.length, scratch: 0, id: 7)
-    let thread = try TestThread { _ = mapping.read(40 * 4096) }
+    let thread = try TestThread { _ = mapping.read(40 * page) }
     waitUntil { own.workload?.state.withLock { $0.waiting.count } == 1 }
     own.end()
     // The kernel lets go of who waited when the userfaultfd closes.
@@ -158,14 +160,17 @@ struct `Changes of the address space` {
   }
 
   /// Catches references taken by an insertion that the end overtakes.
-  @Test(arguments: [false, true])
-  func `the end in the middle of a storm leaves every page idle`(remapped: Bool) throws {
+  @Test(arguments: TestMedium.all)
+  func `the end in the middle of a storm leaves every page idle`(on medium: TestMedium) throws {
     for _ in 0..<5 {
-      let own = try OwnWorkload(pages: 2048, remapped: remapped)
-      let mapping = try own.map(pages: 2048)
+      let count = try medium.pages(upTo: 2048)
+      let own = try OwnWorkload(pages: count, on: medium)
+      let page = own.page
+      let mapping = try own.map(pages: count)
       let threads = try (0..<4).map { part in
         try TestThread {
-          for index in 0..<UInt64(512) { _ = mapping.read((UInt64(part) * 512 + index) * 4096) }
+          let share = count / 4
+          for index in 0..<share { _ = mapping.read((UInt64(part) * share + index) * page) }
         }
       }
       waitUntil { own.device.faultsEver > 100 }

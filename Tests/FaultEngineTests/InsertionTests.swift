@@ -14,12 +14,11 @@ internal import Testing
   .serialized, .enabled(if: hasUserfaultfd, "userfaultfd is not permitted here: run as root"),
   .timeLimit(.minutes(20)))
 struct `Inserting pages` {
-  private let page = OwnWorkload.page
-
   /// Catches pages that come in untouched, twice, or uncounted.
-  @Test(arguments: [false, true])
-  func `each first touch inserts one page and counts it`(remapped: Bool) throws {
-    let own = try OwnWorkload(pages: 64, remapped: remapped)
+  @Test(arguments: TestMedium.all)
+  func `each first touch inserts one page and counts it`(on medium: TestMedium) throws {
+    let own = try OwnWorkload(pages: 64, on: medium)
+    let page = own.page
     let mapping = try own.map(pages: 64)
     for index in stride(from: UInt64(0), to: 64, by: 4) {
       mapping.write(UInt8(index), at: index * page)
@@ -29,7 +28,7 @@ struct `Inserting pages` {
     waitUntil { own.device.insertLatency.snapshot().count >= 16 }
     #expect(own.device.insertLatency.snapshot().count == 16)
     #expect(own.mapcounts == (0..<64).map { $0 % 4 == 0 ? 1 : 0 })
-    #expect(mapping.presentPages == 16)
+    #expect(own.presentPages(mapping) == 16)
     for index in stride(from: UInt64(0), to: 64, by: 4) {
       #expect(mapping.read(index * page) == UInt8(index))
     }
@@ -38,34 +37,38 @@ struct `Inserting pages` {
   }
 
   /// Catches offsets that are lost between window and medium.
-  @Test(arguments: [false, true])
-  func `two windows of one page are one page, with two mapcounts`(remapped: Bool) throws {
-    let own = try OwnWorkload(pages: 16, remapped: remapped)
+  @Test(arguments: TestMedium.all)
+  func `two windows of one page are one page, with two mapcounts`(on medium: TestMedium) throws {
+    let own = try OwnWorkload(pages: 16, on: medium)
+    let page = own.page
     let (low, high) = (try own.map(pages: 16), try own.map(first: 8, pages: 8))
     low.write(77, at: 11 * page + 5)
     #expect(high.read(3 * page + 5) == 77)
     #expect(own.mapcounts[11] == 2)
     #expect(own.mapcounts.reduce(0, +) == 2)
-    if remapped {
+    if own.device.medium.insertion == .remapped {
       #expect(own.agent.insertions.withLock { $0 } == [11 * page, 11 * page])
     }
   }
 
   /// Catches a page inserted for each thread that waits for it, and threads that are never woken.
-  @Test(arguments: [false, true])
-  func `64 threads that touch one page cause one insertion`(remapped: Bool) throws {
+  @Test(arguments: TestMedium.all)
+  func `64 threads that touch one page cause one insertion`(on medium: TestMedium) throws {
     for _ in 0..<8 {
-      let own = try OwnWorkload(pages: 8, remapped: remapped)
+      let own = try OwnWorkload(pages: 8, on: medium)
+      let page = own.page
       let mapping = try own.map(pages: 8)
       try own.device.medium.withDescriptor { file in
-        let direct = try Mapping(reserving: 8 * page)
+        let direct = try Mapping(reserving: 8 * page, alignment: page)
         try direct.put(file)
-        direct.write(99, at: 3 * page)
+        for index in 0..<64 as Range<UInt64> {
+          direct.write(index == 0 ? 99 : 0, at: 3 * page + index * 64)
+        }
       }
       let right = SharedCount()
       let threads = try (0..<64).map { index in
         try TestThread {
-          if mapping.read(3 * 4096 + UInt64(index) * 64) == (index == 0 ? 99 : 0) { right.add() }
+          if mapping.read(3 * page + UInt64(index) * 64) == (index == 0 ? 99 : 0) { right.add() }
         }
       }
       for thread in threads { thread.join() }
@@ -76,41 +79,46 @@ struct `Inserting pages` {
   }
 
   /// Catches a storm in which a count or a page gets lost: every page of a device, by threads in different orders.
-  @Test(arguments: [false, true])
-  func `threads that race over all pages insert each once`(remapped: Bool) throws {
-    let own = try OwnWorkload(pages: 256, remapped: remapped)
-    let mapping = try own.map(pages: 256)
+  @Test(arguments: TestMedium.all)
+  func `threads that race over all pages insert each once`(on medium: TestMedium) throws {
+    let count = try medium.pages(upTo: 241)
+    let own = try OwnWorkload(pages: count, on: medium)
+    let page = own.page
+    let mapping = try own.map(pages: count)
     let threads = try [UInt64](arrayLiteral: 1, 3, 5, 7, 11, 13, 17, 19).map { step in
       try TestThread {
-        for index in 0..<UInt64(256) { _ = mapping.read(index * step % 256 * 4096) }
+        for index in 0..<count { _ = mapping.read(index * step % count * page) }
       }
     }
     for thread in threads { thread.join() }
-    #expect(own.inserted(256) == 256)
+    #expect(own.inserted(count) == count)
     #expect(own.mapcounts.allSatisfy { $0 == 1 })
-    #expect(mapping.presentPages == 256)
+    #expect(own.presentPages(mapping) == Int(count))
   }
 
   /// Catches eager insertion that leaves holes or waits for touches.
-  @Test(arguments: [false, true], [false, true])
+  @Test(arguments: TestMedium.all, [false, true])
   func `eager insertion brings in every page before the first touch`(
-    remapped: Bool, byOption: Bool
+    on medium: TestMedium, byOption: Bool
   ) throws {
+    let count = try medium.pages(upTo: 1200)
     let own = try OwnWorkload(
-      pages: 1200, remapped: remapped, options: InsertionOptions(populates: byOption))
-    let mapping = try own.map(pages: 1200, populate: !byOption)
-    #expect(own.inserted(1200) == 1200)
+      pages: count, on: medium, options: InsertionOptions(populates: byOption))
+    let page = own.page
+    let mapping = try own.map(pages: count, populate: !byOption)
+    #expect(own.inserted(count) == count)
     #expect(own.mapcounts.allSatisfy { $0 == 1 })
-    for index in 0..<UInt64(1200) { _ = mapping.read(index * page) }
+    for index in 0..<count { _ = mapping.read(index * page) }
     #expect(own.device.faultsEver == 0)
-    #expect(own.inserted(1200) == 1200)
+    #expect(own.inserted(count) == count)
   }
 
   /// Catches a block that starts anywhere, and pages counted that were there before.
-  @Test(arguments: [false, true])
-  func `fault-around inserts what is absent in the aligned block`(remapped: Bool) throws {
+  @Test(arguments: TestMedium.all)
+  func `fault-around inserts what is absent in the aligned block`(on medium: TestMedium) throws {
     let own = try OwnWorkload(
-      pages: 64, remapped: remapped, options: InsertionOptions(around: 16))
+      pages: 64, on: medium, options: InsertionOptions(around: 16))
+    let page = own.page
     let mapping = try own.map(pages: 64)
     _ = mapping.read(21 * page)
     #expect(own.faulted(1) == 1)
@@ -135,6 +143,7 @@ struct `Inserting pages` {
   /// Catches a fault that is never answered because the model says that the page is there.
   @Test func `a page that a raw system call took away comes back, counted as before`() throws {
     let own = try OwnWorkload(pages: 8)
+    let page = own.page
     let mapping = try own.map(pages: 8)
     mapping.write(42, at: 0)
     try mapping.zap(0, length: page)
@@ -146,7 +155,8 @@ struct `Inserting pages` {
 
   /// Catches a touch past the device's end that waits for ever, or takes a page of it.
   @Test func `past the device's end the agent withdraws the page`() throws {
-    let own = try OwnWorkload(pages: 4, remapped: true)
+    let own = try OwnWorkload(pages: 4, on: .remapped)
+    let page = own.page
     let mapping = try own.map(first: 2, pages: 4)
     _ = mapping.read(page)
     _ = mapping.read(2 * page)
@@ -156,7 +166,7 @@ struct `Inserting pages` {
 
   /// Catches references for pages that nobody could map.
   @Test func `what the agent cannot map holds no reference`() throws {
-    let own = try OwnWorkload(pages: 4, remapped: true)
+    let own = try OwnWorkload(pages: 4, on: .remapped)
     own.agent.failure.withLock { $0 = .noMemory }
     let mapping = try own.map(pages: 4, populate: true)
     #expect(own.device.pagemap.isIdle())
@@ -195,6 +205,7 @@ struct `Inserting pages` {
   {
     let own = try OwnWorkload(
       pages: 4, options: InsertionOptions(usesMarkers: false), medium: try FullMedium(pages: 4))
+    let page = own.page
     let mapping = try own.map(pages: 4)
     #expect(mapping.read(2 * page) == 0)
     #expect(own.agent.withdrawals.load(ordering: .relaxed) == 1)

@@ -24,25 +24,29 @@ private func openUserfaultfd() -> Userfaultfd? {
 ///
 /// The fault thread ends with its owner.
 final class OwnWorkload {
-  static let page: UInt64 = 4096
-
+  /// Bytes in which the test counts: a page of the medium.
+  let page: UInt64
   let device: DaxDevice
   let agent: OwnAgent
   private(set) var workload: Workload?
   private var faults: WorkerThread?
 
   /// - Parameters:
-  ///   - pages: Of 4 KiB, of the device.
-  ///   - remapped: Pages are mapped by the agent instead of the kernel's UFFDIO_CONTINUE.
-  ///   - medium: Instead of memory.
+  ///   - pages: Of the device: of 4 KiB, or a real device's own.
+  ///   - alignment: Of the device, if that is more than a page.
+  ///   - medium: Instead of the kind's own.
   init(
-    pages: UInt64 = 64, alignment: PageSize = .base, remapped: Bool = false,
+    pages: UInt64 = 64, alignment: PageSize = .base, on kind: TestMedium = .continued,
     options: InsertionOptions = InsertionOptions(),
     medium given: (any Medium)? = nil
   ) throws {
-    let memory = try MemoryMedium(name: "softdax-test", size: pages * Self.page)
-    let medium: any Medium = given ?? (remapped ? RemappedMedium(memory) : memory)
-    device = try DaxDevice(name: "dax0.0", medium: medium, alignment: alignment)
+    let page = try kind.page
+    self.page = page
+    let medium = try given ?? kind.make(bytes: pages * page)
+    let alignments = [alignment, .huge, .giant]
+    device = try DaxDevice(
+      name: "dax0.0", medium: medium,
+      alignment: alignments.first { $0.bytes >= page } ?? alignment)
     agent = OwnAgent(medium)
     guard let userfaultfd = openUserfaultfd() else { throw Errno.notPermitted }
     let workload = try Workload(
@@ -54,10 +58,10 @@ final class OwnWorkload {
 
   /// Maps `pages` of the device from page `first` on and enters them as a window, as the shim does.
   func map(first: UInt64 = 0, pages: UInt64, populate: Bool = false) throws -> Mapping {
-    let (offset, length) = (first * Self.page, pages * Self.page)
+    let (offset, length) = (first * page, pages * page)
     // As aligned as the largest block that a test inserts at once.
     let mapping = try Mapping(
-      reserving: length, alignment: max(device.geometry.alignment.bytes, 1 << 16))
+      reserving: length, alignment: max(device.geometry.alignment.bytes, page << 4))
     switch device.medium.insertion {
     case .continued: try device.medium.withDescriptor { try mapping.put($0, offset: offset) }
     case .remapped: try mapping.putZeroes()
@@ -91,6 +95,9 @@ final class OwnWorkload {
     waitUntil { device.faultsEver >= count }
     return device.faultsEver
   }
+
+  /// Pages of the device that the mapping's page table holds.
+  func presentPages(_ mapping: Mapping) -> Int { mapping.presentPages / Int(page >> 12) }
 
   /// Mapcounts of the device's folios.
   var mapcounts: [UInt32] {
@@ -150,7 +157,7 @@ final class FullMedium: Medium {
   private let memory: MemoryMedium
 
   init(pages: UInt64) throws {
-    memory = try MemoryMedium(name: "softdax-test", size: pages * OwnWorkload.page)
+    memory = try MemoryMedium(name: "softdax-test", size: pages << 12)
   }
 
   var size: UInt64 { memory.size }

@@ -13,6 +13,7 @@ holds() { # WHAT COMMAND...
 
 echo "note kernel $(uname -r)" > $live
 softdax check > /tmp/check 2>&1; sed 's/^/note /' /tmp/check > $live
+holds "softdax check: softdax run works here" softdax check
 holds "softdax finds real devices" sh -c 'softdax check | grep -q "^yes *real-devices"'
 
 for device in /dev/dax0.0 /dev/dax1.0; do
@@ -47,8 +48,16 @@ for device in /dev/dax0.0 /dev/dax1.0; do
     holds "$device: a pool natively is one through softdax" sh -c "
       softdax run --medium $device -- pmempool info $seen | grep -q 'Signature *: PMEMOBJ'"
   fi
-  softdax run --report --medium $device -- fio --name=w --ioengine=dev-dax --filename=$seen --rw=write --bs=2m --size=64m \
-    --output-format=terse > /dev/null 2> /tmp/report
-  sed "s|^|note $device: |" /tmp/report > $live
+  # What it costs to insert a mapping, by the kernel and by softdax.
+  pages=$((67108864 / align > 4096 ? 4096 : 67108864 / align))
+  touch-times $device $align $pages > /tmp/native 2>&1
+  softdax run --report --medium $device -- touch-times $seen $align $pages > /tmp/under 2>&1
+  holds "$device: the first touch of each page is timed, natively and through softdax" grep -q "^$pages pages; first touch" /tmp/native /tmp/under
+  sed "s|^|note $device: native: |" /tmp/native > $live
+  sed "s|^|note $device: under softdax: |" /tmp/under > $live
 done
+
+# The tests of what puts a real device's pages into windows, on both devices.
+SOFTDAX_TEST_DEVICES=/dev/dax0.0,/dev/dax1.0 swift-tests --testing-library swift-testing --no-parallel \
+  --filter 'FaultEngineTests' 2>&1 | while IFS= read -r line; do echo "swift $line"; done > $live
 echo "done" > $live

@@ -29,7 +29,9 @@ int sd_probe_memfd(int huge_shift);
 /* 1: this kernel has CONFIG_MEMORY_FAILURE.  Asks for the poisoning of no bytes at all. */
 int sd_probe_memory_failure(void);
 
-/* 1: a program started under LD_PRELOAD=library, and one that it executes, have it mapped; 0: one has not. */
-int sd_probe_preload(const char *library);
+/* 1: `program` started under LD_PRELOAD=library, and by a shell under it, has it mapped; 0: not once or not twice.  `program` is a dynamic
+ * one that prints its /proc/self/maps when it is called with "check --maps": a host's cat and sh can be static ones, which the loader never
+ * sees. */
+int sd_probe_preload(const char *library, const char *program);
 
 #endif

@@ -13,10 +13,11 @@ extension Workload {
   ///
   /// Cost: 0.28 µs for each 4 KiB page that the medium holds. Source: `populate_vma_page_range` (mm/gup.c).
   ///
+  /// - Parameter stopsAtHoles: No further than to the first address without a window; otherwise what is behind it is inserted, too.
   /// - Throws: `.invalidArgument` for a range that is not one of an address space; `.badAddress` where a touch would be SIGBUS, after all
   ///   else has been inserted. A page that the medium cannot give is none of those: a fault does not read it.
   public func populate(
-    address: UInt64, length: UInt64, isWrite: Bool? = nil
+    address: UInt64, length: UInt64, isWrite: Bool? = nil, stopsAtHoles: Bool = false
   ) throws(Errno) {
     let range = try AddressSpace.pages(address, length)
     populateFiles(range, isWrite: isWrite)
@@ -27,8 +28,8 @@ extension Workload {
       let from = at
       let step =
         usesAgent.load(ordering: .sequentiallyConsistent)
-        ? agentTurn.withLock { _ in populateRun(from: from, to: range.upperBound) }
-        : populateRun(from: from, to: range.upperBound)
+        ? agentTurn.withLock { _ in populateRun(from: from, to: range.upperBound, stopsAtHoles) }
+        : populateRun(from: from, to: range.upperBound, stopsAtHoles)
       switch step {
       case .inserted(let next): at = next
       case .failed(let next):
@@ -52,7 +53,9 @@ extension Workload {
     case changing
   }
 
-  private func populateRun(from at: UInt64, to end: UInt64) -> PopulateStep {
+  private func populateRun(
+    from at: UInt64, to end: UInt64, _ stopsAtHoles: Bool
+  ) -> PopulateStep {
     let begun = Clock.now()
     var work: AgentWork?
     let step: PopulateStep = state.withLock { state in
@@ -88,7 +91,7 @@ extension Workload {
           return .failed(run.next)
         }
       case .wait: return .changing
-      case .unmapped: return .inserted(run.next)
+      case .unmapped: return .inserted(stopsAtHoles ? end : run.next)
       case .beyondDevice: return .failed(run.next)
       case .present, nil: return .inserted(end)
       }

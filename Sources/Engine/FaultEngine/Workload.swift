@@ -177,7 +177,11 @@ public final class Workload: Sendable {
   }
 
   /// The change has been made, or failed: gives back the references of what was unmapped and answers the faults that waited.
-  public func complete(id: UInt64, succeeded: Bool, newAddress: UInt64, newLength: UInt64) {
+  ///
+  /// - Parameter cut: Of the plan: where pages are to go that the host's kernel has left.
+  public func complete(
+    id: UInt64, succeeded: Bool, newAddress: UInt64, newLength: UInt64, cut: [Range<UInt64>] = []
+  ) {
     completeFiles(id: id, succeeded: succeeded, newAddress: newAddress)
     let released = state.withLock { state in
       // Who was to meet an error there may be somewhere else now, and asks again.
@@ -185,6 +189,7 @@ public final class Workload: Sendable {
       return state.space.complete(
         id: id, succeeded: succeeded, newAddress: newAddress, newLength: newLength)
     }
+    if succeeded { for addresses in cut { empty(addresses) } }
     release(released)
     wakeWaiting()
   }

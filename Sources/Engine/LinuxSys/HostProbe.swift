@@ -43,8 +43,9 @@ public enum HostProbe {
 
   /// Programs that LD_PRELOAD names `library` to, and programs that they start, have it mapped.
   ///
+  /// - Parameter program: A dynamic one that prints its maps when it is called with `check --maps`: this one. The host's own `cat` may be static.
   /// - Throws: when no program could be started, or there is no such file.
-  public static func isPreloaded(_ library: String) throws(Errno) -> Bool {
-    try checked(unsafe sd_probe_preload(library)) == 1
+  public static func isPreloaded(_ library: String, in program: String) throws(Errno) -> Bool {
+    try checked(unsafe sd_probe_preload(library, program)) == 1
   }
 }

@@ -7,7 +7,7 @@ extension AddressSpace {
   /// - hints for the page cache or the LRU (WILLNEED, COLD, PAGEOUT, MERGEABLE): DAX pages are in neither; nothing.
   /// - SEQUENTIAL, RANDOM, NORMAL, HUGEPAGE, NOHUGEPAGE: flags of the mapping, kept here; nothing to do outside.
   /// - DONTFORK, DONTDUMP and their opposites: the real mapping must have them; perform.
-  /// - POPULATE_*: see `checkPopulate`.
+  /// - POPULATE_*: see `judgePopulate`.
   /// - REMOVE: ENODEV; EACCES for a descriptor without write access.
   /// - HWPOISON, SOFT_OFFLINE: EPERM, what a caller without CAP_SYS_ADMIN gets (`madvise_inject_error`); for one
   ///   who has it they are no change of the address space, and whoever drives the model does them.
@@ -28,45 +28,41 @@ extension AddressSpace {
       let writable = touched.allSatisfy { windows[$0].access != .readOnly }
       throw writable ? .operationNotSupportedByDevice : .permissionDenied
     case Advice.populateRead, Advice.populateWrite:
-      try checkPopulate(range, needs: advice == Advice.populateWrite ? .write : .read)
-      return .populate(range)
+      return judgePopulate(range, needs: advice == Advice.populateWrite ? .write : .read)
     default:
-      for index in touched where windows[index].advice.after(advice) != windows[index].advice {
-        try checkSplit(windows[index], at: range)
+      let cut = try checkSplits(in: range) { window in
+        defer { window.advice = window.advice.after(advice) }
+        return window.advice.after(advice) != window.advice
       }
-      return Self.performed.contains(advice) || !covers(range) ? .perform(range) : .nothing(range)
+      let isPerformed = Self.performed.contains(advice) || !covers(range) || !cut.isEmpty
+      return isPerformed ? .perform(range, cut: cut) : .nothing(range)
     }
   }
 
-  /// MADV_POPULATE_*, page by page: ENOMEM where nothing is mapped (devdax-4k-api.scn), EINVAL where the protection
-  /// does not allow it, EFAULT where a touch would be SIGBUS.
+  /// MADV_POPULATE_* inserts page by page, up to the first that cannot be had: ENOMEM where nothing is mapped, EFAULT where a touch would be
+  /// SIGBUS; both are found while inserting. EINVAL where the protection does not allow it is found here.
   ///
-  /// The kernel inserts what comes before the failure; here nothing is inserted then. Memory that is no device's
-  /// counts as a hole: what is mapped there is not known here.
-  ///
-  /// Source: `madvise_populate`, mm/madvise.c; `faultin_page_range`, mm/gup.c (v6.1, v6.12, v7.3).
-  private func checkPopulate(
+  /// Source: `madvise_populate`, mm/madvise.c; `faultin_page_range`, mm/gup.c (v6.1, v6.12, v7.3); devdax-populate-hole.scn.
+  private func judgePopulate(
     _ range: Range<UInt64>, needs protection: Protection
-  ) throws(Errno) {
-    var next = range.lowerBound
-    for index in indices(touching: range) {
-      let window = windows[index]
-      guard window.range.lowerBound <= next else { throw .noMemory }
-      guard window.protection.contains(protection) else { throw .invalidArgument }
-      let end = min(range.upperBound, window.range.upperBound)
-      guard window.isMappable, window.isBacked(upTo: end) else { throw .badAddress }
-      next = end
+  ) -> ChangePlan {
+    let refused = indices(touching: range).first {
+      !windows[$0].protection.contains(protection)
     }
-    guard next == range.upperBound else { throw .noMemory }
+    guard let refused else { return .populate(range, failure: nil) }
+    let end = max(range.lowerBound, windows[refused].range.lowerBound)
+    return .populate(range.lowerBound..<end, failure: .invalidArgument)
   }
 
   /// Keeps what `advice` says of the windows in `range`.
-  mutating func remember(_ advice: Int32, in range: Range<UInt64>) {
+  ///
+  /// - Returns: The entries of huge pages that are cut so.
+  mutating func remember(_ advice: Int32, in range: Range<UInt64>) -> [ReleasedRun] {
     let changes = indices(touching: range).contains {
       windows[$0].advice.after(advice) != windows[$0].advice
     }
-    guard changes else { return }
-    update(range) { $0.advice = $0.advice.after(advice) }
+    guard changes else { return [] }
+    return update(range) { $0.advice = $0.advice.after(advice) }
   }
 
   private static let performed: Set<Int32> = [

@@ -54,7 +54,8 @@ extension AddressSpace {
 
     guard plan.effect == .perform else {
       if case .advise(let advice) = effective, plan.effect == .nothing, plan.length > 0 {
-        remember(advice, in: ranges[0])
+        let released = remember(advice, in: ranges[0])
+        precondition(released.isEmpty, "what cuts an entry is to be performed")
       }
       return plan
     }
@@ -114,22 +115,22 @@ extension AddressSpace {
     return .perform(low..<high)
   }
 
-  /// A window that has the protection already is not split, wherever the boundary lies.
+  /// A window that has the protection already is not split, wherever the boundary lies, nor is one whose part a neighbour swallows.
   ///
-  /// Source: `do_mprotect_pkey`, `mprotect_fixup`, mm/mprotect.c (v6.12); VM_MAYWRITE, mm/mmap.c.
+  /// Source: `do_mprotect_pkey`, `mprotect_fixup`, mm/mprotect.c (v6.12); VM_MAYWRITE, mm/mmap.c; devdax-mprotect-merge.scn.
   private func judgeProtect(
     _ address: UInt64, _ length: UInt64, _ protection: Protection
   ) throws(Errno) -> ChangePlan {
     guard PageSize.base.isAligned(address) else { throw .invalidArgument }
     if length == 0 { return .nothing(address..<address) }
     let range = try Self.pages(address, length, overflow: .noMemory)
-    for index in indices(touching: range) where windows[index].protection != protection {
-      if protection.contains(.write), windows[index].access == .readOnly {
-        throw .permissionDenied
-      }
-      try checkSplit(windows[index], at: range)
+    let cut = try checkSplits(in: range) { window throws(Errno) in
+      guard window.protection != protection else { return false }
+      if protection.contains(.write), window.access == .readOnly { throw .permissionDenied }
+      window.protection = protection
+      return true
     }
-    return .perform(range)
+    return .perform(range, cut: cut)
   }
 
   /// MS_SYNC needs an fsync method, which the node has not.
@@ -175,6 +176,45 @@ extension AddressSpace {
     guard window.alignment.isAligned(address) else { throw .invalidArgument }
   }
 
+  /// As above, for what mprotect() and madvise() make of the windows in `range`, one after the other. A part that continues one of its
+  /// neighbours becomes its, and the driver is not asked: a huge page that is cut so is unmapped, and its window's ends are off the
+  /// alignment.
+  ///
+  /// - Parameter change: Gives a window what it is to have; false if it has that already.
+  /// - Returns: Addresses of the huge pages that are cut and have an entry.
+  ///
+  /// Source: `vma_merge`, mm/mmap.c (v6.1), `vma_modify`, mm/vma.c (v6.12, v7.3); `vma_adjust_trans_huge`, mm/huge_memory.c; measured in
+  /// devdax-mprotect-merge.scn.
+  func checkSplits(
+    in range: Range<UInt64>, _ change: (inout Window) throws(Errno) -> Bool
+  ) throws(Errno) -> [Range<UInt64>] {
+    var cut: [Range<UInt64>] = []
+    let touched = indices(touching: range)
+    var before = touched.lowerBound > 0 ? windows[touched.lowerBound - 1] : nil
+    for index in touched {
+      var part = windows[index]
+      part.range = range.clamped(to: part.range)
+      part.offset = windows[index].offset(of: part.range.lowerBound)
+      if try change(&part) {
+        let after = index + 1 < windows.count ? windows[index + 1] : nil
+        let isSwallowed =
+          before?.merges(with: part) == true || after.map { part.merges(with: $0) } == true
+        if !isSwallowed { try checkSplit(windows[index], at: range) }
+        cut += entriesCut(windows[index], at: range)
+      }
+      before = part
+    }
+    return cut
+  }
+
+  /// Addresses of the huge pages with an entry inside which `range` begins or ends.
+  private func entriesCut(_ window: Window, at range: Range<UInt64>) -> [Range<UInt64>] {
+    [range.lowerBound, range.upperBound].compactMap { boundary in
+      guard !window.alignment.isAligned(boundary), window.isPresent(boundary) else { return nil }
+      return window.addresses(of: boundary >> window.alignment.shift)
+    }
+  }
+
   /// As above, for one window at both ends of `range`.
   func checkSplit(_ window: Window, at range: Range<UInt64>) throws(Errno) {
     for boundary in [range.lowerBound, range.upperBound] {
@@ -188,15 +228,17 @@ extension AddressSpace {
 }
 
 extension ChangePlan {
-  static func perform(_ range: Range<UInt64>) -> ChangePlan {
-    ChangePlan(address: range.lowerBound, length: UInt64(range.count), effect: .perform)
+  static func perform(_ range: Range<UInt64>, cut: [Range<UInt64>] = []) -> ChangePlan {
+    ChangePlan(
+      address: range.lowerBound, length: UInt64(range.count), effect: .perform, cut: cut)
   }
 
   static func nothing(_ range: Range<UInt64>) -> ChangePlan {
     ChangePlan(address: range.lowerBound, length: UInt64(range.count), effect: .nothing)
   }
 
-  static func populate(_ range: Range<UInt64>) -> ChangePlan {
-    ChangePlan(address: range.lowerBound, length: UInt64(range.count), effect: .populate)
+  static func populate(_ range: Range<UInt64>, failure: Errno?) -> ChangePlan {
+    ChangePlan(
+      address: range.lowerBound, length: UInt64(range.count), effect: .populate, failure: failure)
   }
 }

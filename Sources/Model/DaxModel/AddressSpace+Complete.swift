@@ -8,7 +8,7 @@ extension AddressSpace {
   ///   - newAddress: Where a move has put it; of no meaning otherwise.
   ///   - newLength: Likewise; what `begin` was asked for is what counts.
   /// - Returns: The page-table entries that went away, whose references the caller gives back now. A move keeps its
-  ///   entries, which travel with it; a failed change releases nothing.
+  ///   entries, which travel with it; of mprotect and other advice only a huge page that is cut goes; a failed change releases nothing.
   public mutating func complete(
     id: UInt64, succeeded: Bool, newAddress: UInt64 = 0, newLength: UInt64 = 0
   ) -> [ReleasedRun] {
@@ -21,17 +21,16 @@ extension AddressSpace {
     case .zap:
       return change.ranges.flatMap { clearPresence(in: $0) }
     case .protect(let protection):
-      for range in change.ranges { update(range) { $0.protection = protection.known } }
+      return change.ranges.flatMap { update($0) { $0.protection = protection.known } }
     case .advise(let advice):
-      for range in change.ranges { remember(advice, in: range) }
+      return change.ranges.flatMap { remember(advice, in: $0) }
     case .move(let newLength, let target, let mayMove, let fixed):
       let move = try? Move(
         address: change.address, oldLength: change.length, newLength: newLength, target: target,
         mayMove: mayMove, fixed: fixed)
       return move.map { perform($0, to: newAddress) } ?? []
     case .sync:
-      break
+      return []
     }
-    return []
   }
 }

@@ -49,9 +49,12 @@ extension AddressSpace {
     return released
   }
 
-  /// Changes attributes of the windows in `range`, which must not cut a huge page that has an entry.
-  mutating func update(_ range: Range<UInt64>, _ body: (inout Window) -> Void) {
-    guard !range.isEmpty else { return }
+  /// Changes attributes of the windows in `range`.
+  ///
+  /// - Returns: The entries of huge pages that the ends of the range cut.
+  mutating func update(_ range: Range<UInt64>, _ body: (inout Window) -> Void) -> [ReleasedRun] {
+    guard !range.isEmpty else { return [] }
+    var released: [ReleasedRun] = []
     for index in indices(touching: range).reversed() {
       var changed = windows[index]
       body(&changed)
@@ -59,17 +62,17 @@ extension AddressSpace {
         continue
       }
       let part = range.clamped(to: windows[index].range)
-      _ = split(at: part.lowerBound)
-      _ = split(at: part.upperBound)
+      released += split(at: part.lowerBound) + split(at: part.upperBound)
       body(&windows[firstWindow(endingAfter: part.lowerBound)])
     }
     merge(range)
+    return released
   }
 
   /// Makes two windows of one at `address`.
   ///
-  /// - Returns: The entry of the huge page that the cut goes through, if there is one: it cannot stay. No rule lets a
-  ///   workload cut there, but one that lies about where a move went can.
+  /// - Returns: The entry of the huge page that the cut goes through, if there is one: it cannot stay. Source: `vma_adjust_trans_huge`,
+  ///   `__split_huge_pmd_locked`, mm/huge_memory.c (v6.12).
   mutating func split(at address: UInt64) -> [ReleasedRun] {
     let index = firstWindow(endingAfter: address)
     guard index < windows.count, windows[index].range.lowerBound < address else { return [] }

@@ -21,4 +21,10 @@ extension KernelBehavior {
   ///
   /// Source: `ext4_punch_hole`, fs/ext4/inode.c (v6.1, v6.12).
   public var punchBehindEndBreaksLayouts: Bool { self != .v6_1 }
+
+  /// Whether MADV_POPULATE_* goes on behind a hole, to say ENOMEM in the end.
+  ///
+  /// Source: `madvise_walk_vmas` over `madvise_populate`, mm/madvise.c (v6.1); `madvise_populate` by itself (v6.12, v7.3);
+  /// devdax-populate-hole.scn.
+  public var populatesBehindHoles: Bool { self == .v6_1 }
 }

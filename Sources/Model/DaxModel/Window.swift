@@ -96,7 +96,6 @@ public struct Window: Sendable {
     range.upperBound == next.range.lowerBound && device == next.device
       && geometry == next.geometry && protection == next.protection && access == next.access
       && advice == next.advice && offset &+ UInt64(range.count) == next.offset
-      && alignment.isAligned(range.upperBound)
   }
 
   /// Slots that `range` touches, the ones it cuts included.

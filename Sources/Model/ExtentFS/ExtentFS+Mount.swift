@@ -25,6 +25,7 @@ extension ExtentFS {
     for number in inodeNumbers {
       guard let inode = inodes[number] else { continue }
       cancelStaging(inode, 0..<UInt64.max >> 12)
+      settleUnzeroed(inode, 0..<UInt64.max >> 12)
       if let mapping = inode.mapping {
         _ = mapping.writeback(0..<UInt64.max >> 12)
         guard mapping.breakLayouts() == .done, mapping.evict() == .done else {
@@ -67,6 +68,7 @@ extension ExtentFS {
         guard mapping.breakLayouts() == .done, mapping.evict() == .done else { continue }
         inode.mapping = nil
       }
+      settleUnzeroed(inode, 0..<UInt64.max >> 12)
       inode.isInCore = false
     }
   }

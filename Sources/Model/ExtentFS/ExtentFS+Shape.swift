@@ -92,7 +92,8 @@ extension ExtentFS {
   /// - Throws: EOPNOTSUPP without reflink; EINVAL for offsets inside a block, a tail that is not
   ///   both files' end, a range past the source's end, or ranges of one file that overlap.
   ///
-  /// Source: `xfs_reflink_remap_range`, fs/xfs/xfs_reflink.c (v6.12).
+  /// Source: `xfs_file_remap_range`, fs/xfs/xfs_file.c; `xfs_reflink_remap_prep`, which locks first, fs/xfs/xfs_reflink.c (v6.12);
+  /// xfs-reflink-nothing.scn.
   @discardableResult
   public func reflink(
     from source: UInt64, at sourceOffset: UInt64 = 0, to target: UInt64,
@@ -102,6 +103,9 @@ extension ExtentFS {
     guard format.hasReflink else { throw .notSupported }
     let from = try file(source)
     let to = try file(target)
+    // Two files are locked before anything is looked at: whoever must sleep lets go of both and begins again.
+    if let layout = breakLayouts(from) { return layout }
+    if let layout = breakLayouts(to) { return layout }
     guard sourceOffset & 4095 == 0, targetOffset & 4095 == 0, isDax(source) == isDax(target)
     else { throw .invalidArgument }
     guard sourceOffset <= from.size else { throw .invalidArgument }
@@ -121,9 +125,6 @@ extension ExtentFS {
         throw .invalidArgument
       }
     }
-    // Two files are locked: whoever must sleep lets go of both and begins again.
-    if let layout = breakLayouts(from) { return layout }
-    if let layout = breakLayouts(to) { return layout }
     let shift = place &- first
     to.mapping?.punchPages(place..<place + UInt64(pages.count))
     cancelStaging(to, place..<place + UInt64(pages.count))
@@ -167,6 +168,7 @@ extension ExtentFS {
   ///
   /// Source: `xfs_alloc_file_space`, fs/xfs/xfs_bmap_util.c (v7.3).
   private func fillHoles(_ inode: Inode, _ pages: Range<UInt64>) throws(Errno) {
+    settleUnzeroed(inode, pages)
     let longestExtent: UInt64 = 1 << 21 - 1
     var page = pages.lowerBound
     while page < pages.upperBound {
@@ -195,6 +197,7 @@ extension ExtentFS {
     let whole = try zeroEdges(inode, bytes)
     guard !whole.isEmpty else { return }
     inode.mapping?.punchPages(whole)
+    _ = inode.unzeroed.remove(whole)
     for extent in inode.extents.remove(whole) {
       inode.extents.insert(Extent(pages: extent.pages, block: extent.block, isUnwritten: true))
     }

@@ -39,6 +39,8 @@ final class Inode {
   var references = 0
   /// XFS's copy-on-write fork: blocks taken for pages that still have their old ones.
   var staging = ExtentMap()
+  /// Unwritten pages whose extent on the medium is a written one already: ext4 could not zero them.
+  var unzeroed = ExtentMap()
   /// Blocks were allocated or sizes changed since the last fsync.
   var isMetadataDirty = true
   /// In the inode cache: found or used since the mount.

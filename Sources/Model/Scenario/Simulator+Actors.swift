@@ -79,7 +79,7 @@ extension Simulator {
     let base = range.lowerBound
     switch operation {
     case .unmap(_, let part):
-      return unmap(name, at: range, part: part, process: process)
+      return unmap(name, at: range, part: part, thread: thread)
     case .read(_, let offset):
       return access(base &+ offset, write: nil, thread: thread)
     case .write(_, let offset, let value):

@@ -34,7 +34,7 @@ extension Simulator {
       killAccessing(frame, origin)
       return .failure(.hardwarePoison)
     case nil:
-      if frame == Machine.zeroPage >> 12 || frame == 0 {
+      if frame == Machine.zeroPage >> 12 {
         note("memory_failure", "a page of the kernel's own, it is left alone but marked: EBUSY")
         machine.frames.poison(frame)
         return .failure(.resourceBusy)
@@ -45,19 +45,25 @@ extension Simulator {
 
   /// A page failed that had failed before and is still there: whoever cannot go on without it is told the lowest address where it has it.
   ///
-  /// Source: `kill_accessing_process`, mm/memory-failure.c (v6.12, v7.3); oracle `zero-page-twice`.
+  /// Source: `kill_accessing_process`, mm/memory-failure.c (v6.12, v7.3); oracle `zero-page-twice`, `zero-page-split`.
   private mutating func killAccessing(_ frame: UInt64, _ origin: FailureOrigin) {
     guard let current = relevant(origin).current, frame == Machine.zeroPage >> 12 else { return }
     let regions = processes[current.process].files.sorted {
       $0.range.lowerBound < $1.range.lowerBound
     }
     for region in regions {
-      guard let window = mapping(region)?.window(of: current.process, at: region.range.lowerBound),
-        let page = window.pages.first(where: { window.entry(for: $0)?.target == .zero }),
-        let address = window.address(of: page)
-      else { continue }
-      force(Signal(kind: .actionRequired, address: address, shift: 12), on: current.thread)
-      return
+      // mprotect makes several windows of one mapping.
+      var next = region.range.lowerBound
+      while let window = mapping(region)?.window(of: current.process, at: next),
+        next < region.range.upperBound
+      {
+        next = window.addresses.upperBound
+        guard let page = window.pages.first(where: { window.entry(for: $0)?.target == .zero }),
+          let address = window.address(of: page)
+        else { continue }
+        force(Signal(kind: .actionRequired, address: address, shift: 12), on: current.thread)
+        return
+      }
     }
   }
 

@@ -172,8 +172,11 @@ extension Simulator {
   mutating func injectOwn(_ address: UInt64, thread: Int) -> Fields {
     let process = threads[thread].process
     guard let physical = frame(at: address, of: process) else {
-      note("corrupt-pfn", "the page is absent, pagemap says frame 0, which is the kernel's")
-      return outcome(fail(0, origin: .injectionByBystander)) + [.hex("_pfn", 0)]
+      note(
+        "corrupt-pfn",
+        "the page is absent: EBUSY without asking, for pagemap says frame 0, which is the kernel's own"
+      )
+      return [.error(.resourceBusy), .hex("_pfn", 0)]
     }
     let result = fail(physical, origin: .injection(process: process, thread: thread))
     return outcome(result) + [.hex("_pfn", physical >> 12)]

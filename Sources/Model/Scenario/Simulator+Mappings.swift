@@ -51,34 +51,51 @@ extension Simulator {
     return [.ok, .hex("mapbase", range.lowerBound)]
   }
 
-  /// Inserts what is absent, up to the first page that cannot be.
+  /// Inserts what is absent, up to the first page that cannot be. 6.1 looks at each mapping by itself and goes on behind a hole.
+  ///
+  /// Source: `madvise_walk_vmas`, `madvise_populate`, mm/madvise.c (v6.1, v6.12); devdax-populate-hole.scn.
   mutating func populate(_ range: Range<UInt64>, process: Int) -> Result<Void, Errno> {
     var next = range.lowerBound
+    var hole: Errno?
     while next < range.upperBound {
       if let window = facts(at: next, of: process),
         machine.devices[window.device].state != .bound
       {
         return .failure(.badAddress)
       }
+      let from = next
       let (decision, end) = processes[process].space.populate(
-        from: next, upTo: range.upperBound, limit: 512)
+        from: from, upTo: range.upperBound, limit: 512)
       next = end
       switch decision {
       case .install(let device, let folios, _, _): machine.devices[device].map(folios)
       case nil, .present: break
-      case .unmapped: return .failure(.noMemory)
+      case .unmapped:
+        // Reservations are mapped, and may not be read.
+        var lowest = from
+        while let window = processes[process].space.window(at: lowest) {
+          lowest = window.range.upperBound
+        }
+        let reserved = processes[process].reserved.filter { $0.overlaps(lowest..<end) }
+        let goesOn = machine.kernel.populatesBehindHoles
+        if reserved.contains(where: { goesOn || $0.contains(lowest) }) {
+          return .failure(.invalidArgument)
+        }
+        hole = .noMemory
+        if !goesOn { return .failure(.noMemory) }
       case .beyondDevice, .wait: return .failure(.badAddress)
       }
     }
-    return .success(())
+    return hole.map { .failure($0) } ?? .success(())
   }
 
   /// The first address that is no process's (x86-64, four levels).
   static let taskSize: UInt64 = 0x7fff_ffff_f000
 
   mutating func unmap(
-    _ name: String, at range: Range<UInt64>, part: Part?, process: Int
+    _ name: String, at range: Range<UInt64>, part: Part?, thread: Int
   ) -> Fields {
+    let process = threads[thread].process
     let start = part.map { range.lowerBound &+ $0.offset } ?? range.lowerBound
     let length = part.map { UInt64(bitPattern: $0.length) } ?? UInt64(range.count)
     // As `do_vmi_munmap` before it looks at anything: aligned, not empty, below TASK_SIZE.
@@ -89,7 +106,10 @@ extension Simulator {
     if case .success = result {
       processes[process].release(gone)
       unmapFiles(gone, process: process)
-      if part == nil { processes[process].maps.remove(name) }
+      if part == nil {
+        processes[process].maps.remove(name)
+        slots[threads[thread].actor].names.remove(name)
+      }
     }
     return outcome(result)
   }
@@ -146,7 +166,10 @@ extension Simulator {
     let grows = newLength > UInt64(range.count)
     do throws(Errno) {
       let id: UInt64 = 1
-      guard processes[process].space.window(at: range.lowerBound) != nil else { throw .badAddress }
+      guard let window = processes[process].space.window(at: range.lowerBound) else {
+        throw .badAddress
+      }
+      let alignment = window.alignment.bytes
       let plan = try processes[process].space.begin(
         .move(newLength: newLength, target: nil, mayMove: true, fixed: false),
         address: range.lowerBound, length: UInt64(range.count), id: id)
@@ -154,8 +177,10 @@ extension Simulator {
       if grows {
         guard let room = processes[process].reserve(newLength) else { throw .noMemory }
         address = room.lowerBound + 4096 + plan.congruence
+        // The driver looks for room for one page of its own more than it needs, and nothing is mapped there.
+        // Source: `dax_get_unmapped_area`, drivers/dax/device.c (v6.1, v7.3); mremap-hole.scn.
         let size = PageSize.base.roundUp(newLength) ?? newLength
-        processes[process].release(address..<(address + size))
+        processes[process].release(address..<(address + size + alignment))
       }
       give(
         back: processes[process].space.complete(
@@ -203,7 +228,9 @@ extension Simulator {
         give(back: processes[process].space.complete(id: id, succeeded: true))
       case .nothing: break
       case .populate:
-        return populate(plan.address..<(plan.address + plan.length), process: process)
+        let range = plan.address..<(plan.address + plan.length)
+        if case .failure(let errno) = populate(range, process: process) { return .failure(errno) }
+        if let failure = plan.failure { return .failure(failure) }
       }
       return .success(())
     } catch {

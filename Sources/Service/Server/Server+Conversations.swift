@@ -237,7 +237,8 @@ extension Server {
       do throws(Errno) {
         try workload.populate(
           address: plan.address, length: plan.length,
-          isWrite: change.argument == UInt64(Advice.populateWrite))
+          isWrite: change.argument == UInt64(Advice.populateWrite),
+          stopsAtHoles: !failures.options.kernel.populatesBehindHoles)
       } catch {
         try conversation.channel.send(.changePlan(Reply.ChangePlan(error: -error.rawValue)))
         return
@@ -256,7 +257,7 @@ extension Server {
         || change.operation == .zap && -changed.error == Errno.noMemory.rawValue
       workload.complete(
         id: conversation.identifier, succeeded: isDone,
-        newAddress: changed.address, newLength: changed.length)
+        newAddress: changed.address, newLength: changed.length, cut: plan.cut)
       try conversation.channel.send(.done(error: 0))
     } catch {
       workload.abandon(id: conversation.identifier)
