@@ -76,7 +76,8 @@ let package = Package(
     room("OwnerIndex", on: "Model", ["PmemBase"]),
     room("ExtentFS", on: "Model", ["DaxModel", "OwnerIndex", "PageModel", "PmemBase", system]),
 
-    room("MemoryFailure", on: "Model", ["PmemBase"]),
+    room(
+      "MemoryFailure", on: "Model", ["ExtentFS", "DaxModel", "OwnerIndex", "PmemBase", system]),
     room(
       "Scenario", on: "Model",
       [
@@ -96,20 +97,22 @@ let package = Package(
     room(
       "FuseMount", on: "Engine",
       [
-        "ExtentFS", "DaxModel", "Medium", "LinuxSys", "PmemBase", system,
+        "ExtentFS", "DaxModel", "MemoryFailure", "OwnerIndex", "PageModel", "Medium", "LinuxSys",
+        "PmemBase", system,
         .target(name: "CFuse", condition: .when(traits: ["FuseMount"])),
       ]),
     room(
       "FaultEngine", on: "Engine",
       [
-        "FuseMount", "DaxModel", "PageModel", "PmemBase", "Medium", "Latency", "LinuxSys", system,
+        "FuseMount", "MemoryFailure", "DaxModel", "PageModel", "PmemBase", "Medium", "Latency",
+        "LinuxSys", system,
       ]),
 
     room(
       "FailureEngine", on: "Engine",
       [
-        "FaultEngine", "MemoryFailure", "DaxModel", "PageModel", "PmemBase", "Medium", "LinuxSys",
-        system,
+        "FaultEngine", "FuseMount", "MemoryFailure", "DaxModel", "PageModel", "PmemBase", "Medium",
+        "LinuxSys", system,
       ]),
     room(
       "Wire", on: "Service",
@@ -117,14 +120,15 @@ let package = Package(
     room(
       "Server", on: "Service",
       [
-        "Wire", "FailureEngine", "FaultEngine", "FuseMount", "MemoryFailure", "NvdimmBus",
+        "Wire", "ExtentFS", "FailureEngine", "FaultEngine", "FuseMount", "MemoryFailure",
+        "NvdimmBus",
         "Medium", "Latency", "LinuxSys", "DaxModel", "PageModel", "PmemBase", system, log,
       ]),
 
     .executableTarget(
       name: "softdax",
       dependencies: [
-        "Server", "Wire", "FailureEngine", "FaultEngine", "FuseMount", "HostFilesystem",
+        "Server", "Wire", "ExtentFS", "FailureEngine", "FaultEngine", "FuseMount", "HostFilesystem",
         "MemoryFailure", "Medium", "Latency", "LinuxSys", "OwnerIndex", "Scenario", "DaxModel",
         "PageModel", "PmemBase", system, log, arguments,
       ],
@@ -141,7 +145,7 @@ let package = Package(
     tests(
       "ScenarioTests",
       [
-        "Scenario", "MemoryFailure", "PageModel", "PmemBase", "LinuxSys", "TestSupport",
+        "Scenario", "ExtentFS", "MemoryFailure", "PageModel", "PmemBase", "LinuxSys", "TestSupport",
       ]),
     tests("FsDaxTests", ["DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
     tests("OwnerIndexTests", ["OwnerIndex", "TestSupport"]),

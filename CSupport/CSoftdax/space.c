@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "softdax_space.h"
+#include "../CFuse/include/softdax_fuse.h"
 
 #include <errno.h>
 #include <fts.h>
@@ -73,6 +74,29 @@ int sd_space_map(int fd, const struct sd_space_record *after, uint64_t low, uint
 	return result;
 }
 
+/* A mount of softdax is asked in its own words: the kernel has none for FUSE. */
+static int ask_mount(int fd, const struct fiemap *asked, struct sd_space_record *records, int capacity)
+{
+	struct sd_fuse_extents *answer = calloc(1, sizeof *answer);
+	int result;
+
+	if (!answer)
+		return -ENOMEM;
+	answer->start = asked->fm_start;
+	answer->length = asked->fm_length;
+	answer->room = (uint32_t)capacity;
+	result = ioctl(fd, SD_FUSE_IOC_EXTENTS, answer) == 0 ? (int)answer->count : -errno;
+	for (int index = 0; index < result && index < capacity; index++)
+		records[index] = (struct sd_space_record){
+			.physical = answer->extents[index].address, .length = answer->extents[index].length,
+			.offset = answer->extents[index].offset,
+			.flags = (answer->extents[index].flags & FIEMAP_EXTENT_UNWRITTEN ? SD_SPACE_UNWRITTEN : 0) |
+				 (answer->extents[index].flags & FIEMAP_EXTENT_SHARED ? SD_SPACE_SHARED : 0),
+		};
+	free(answer);
+	return result;
+}
+
 int sd_file_extents(int fd, uint64_t start, uint64_t length, struct sd_space_record *records, int capacity)
 {
 	size_t extents = (size_t)capacity * sizeof(struct fiemap_extent);
@@ -85,6 +109,12 @@ int sd_file_extents(int fd, uint64_t start, uint64_t length, struct sd_space_rec
 	map->fm_length = length;
 	map->fm_extent_count = (uint32_t)capacity;
 	result = ioctl(fd, FS_IOC_FIEMAP, map) == 0 ? (int)map->fm_mapped_extents : -errno;
+	if (result == -EOPNOTSUPP) {
+		free(map);
+		result = ask_mount(fd, &(struct fiemap){ .fm_start = start, .fm_length = length }, records,
+				   capacity < SD_FUSE_EXTENTS ? capacity : SD_FUSE_EXTENTS);
+		return result == -ENOTTY ? -EOPNOTSUPP : result;
+	}
 	for (int index = 0; index < result; index++) {
 		const struct fiemap_extent *extent = &map->fm_extents[index];
 		uint32_t flags = extent->fe_flags;

@@ -132,6 +132,12 @@ int sd_uffd_protect(int fd, uint64_t start, uint64_t length, int is_protected)
 	return ioctl(fd, UFFDIO_WRITEPROTECT, &arg) == 0 ? 0 : -errno;
 }
 
+int sd_uffd_forget_protection(int fd, uint64_t start, uint64_t length)
+{
+	struct uffdio_writeprotect arg = { .range = { start, length }, .mode = UFFDIO_WRITEPROTECT_MODE_DONTWAKE };
+	return ioctl(fd, UFFDIO_WRITEPROTECT, &arg) == 0 ? 0 : -errno;
+}
+
 int sd_uffd_wake(int fd, uint64_t start, uint64_t length)
 {
 	struct uffdio_range arg = { start, length };

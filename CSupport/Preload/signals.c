@@ -64,6 +64,43 @@ static void set_memory_error(siginfo_t *info, int code, uintptr_t address, unsig
 
 enum verdict { AS_IT_IS, MEMORY_ERROR, GOOD_AGAIN };
 
+/* Whether the page is one that the medium cannot give: a kernel without CONFIG_MEMORY_FAILURE says BUS_ADRERR of its marker. */
+static bool is_marked(uintptr_t address)
+{
+	struct sd_locate question = { .header = sd_header_of(SD_LOCATE), .address = address };
+	struct sd_quiet quiet;
+
+	sd_quiet_begin(&quiet);
+	long answer = sd_request_done(&question, sizeof question);
+	sd_quiet_end(&quiet);
+	return answer == -EHWPOISON;
+}
+
+/* A touch of a file: what the server has noted of it is said once, then what the page is. */
+static enum verdict judge_file(siginfo_t *info)
+{
+	struct sd_handled_ring *ring = sd_handled();
+	uint64_t page = (uintptr_t)info->si_addr & ~4095ul;
+
+	for (unsigned index = 0; ring && index < SD_NOTES; index++) {
+		struct sd_note *noted = &ring->notes[index];
+		uint64_t expected = page;
+
+		if (__atomic_load_n(&noted->page, __ATOMIC_ACQUIRE) != page)
+			continue;
+
+		uint64_t address = noted->address, shift = noted->shift;
+
+		if (!__atomic_compare_exchange_n(&noted->page, &expected, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			continue;
+		set_memory_error(info, BUS_MCEERR_AR, address ? address : (uintptr_t)info->si_addr, (unsigned)shift);
+		return MEMORY_ERROR;
+	}
+	if (info->si_code == BUS_ADRERR && is_marked((uintptr_t)info->si_addr))
+		set_memory_error(info, BUS_MCEERR_AR, (uintptr_t)info->si_addr, 12);
+	return info->si_code == BUS_MCEERR_AR ? MEMORY_ERROR : AS_IT_IS;
+}
+
 /* Looks at a siginfo of SIGBUS, and changes it into what the kernel of the machine would say. */
 static enum verdict judge(siginfo_t *info)
 {
@@ -81,6 +118,9 @@ static enum verdict judge(siginfo_t *info)
 	if ((info->si_code != BUS_ADRERR && info->si_code != BUS_MCEERR_AR) || !sd_near_windows((uintptr_t)info->si_addr, 1) ||
 	    !sd_window_at((uintptr_t)info->si_addr, &window))
 		return AS_IT_IS;
+
+	if (window.file)
+		return judge_file(info);
 
 	const struct sd_table_entry *entry = sd_entry_of_device(window.device);
 	uint64_t offset = window.offset + ((uintptr_t)info->si_addr - window.start);

@@ -42,6 +42,12 @@ struct backend {
 	 * it has been handled. */
 	int (*machine_check)(uint64_t physical, bool consumed);
 	int (*locate_file)(const char *path, uint64_t offset, uint64_t *physical);
+	/* Where a block device's data begins; NULL: sysfs says so. */
+	int (*locate_device)(const char *name, uint64_t *physical);
+	/* Whether mmap of the file is DAX: 0, 1 or -errno; NULL: statx says so. */
+	int (*is_dax)(const char *path);
+	/* Adds lines "FILE: FIRST COUNT ..." of bad blocks that sysfs does not list; NULL: it lists all. */
+	void (*bad_blocks)(char *text, size_t size);
 	/* A descriptor from which later messages of the machine are read, one a read, or -1. */
 	int (*open_log)(void);
 

@@ -113,6 +113,10 @@ static int own_shell(const char *command, char *output, size_t size)
 		return shell(command, output, size);
 	administrations = 0;
 	output[0] = 0;
+	if (count == 1 && !strncmp(administration[0], "value ", 6)) {
+		snprintf(output, size, "%.*s", (int)size - 1, administration[0] + 6);
+		return 0;
+	}
 	for (int i = 0; i < count && !error; i++) {
 		error = machine->administer(administration[i]);
 		if (error)

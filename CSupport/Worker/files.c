@@ -15,7 +15,7 @@ static const char buffer_file[] = "/tmp/.softdax-worker-buffer";
 static void transfer(struct call *call, bool writes)
 {
 	bool direct = call->count > 4 && !strcmp(call->words[4], "direct");
-	int file = open(call->words[1], (writes ? O_RDWR : O_RDONLY) | (direct ? O_DIRECT : 0));
+	int file = open(real_path(call->words[1]), (writes ? O_RDWR : O_RDONLY) | (direct ? O_DIRECT : 0));
 	off_t offset = number(call->words[2]);
 	size_t length = (size_t)number(call->words[3]);
 	int error, sync_error = 0, first;
@@ -93,7 +93,7 @@ static void read_into(struct call *call)
 
 static void cut(struct call *call)
 {
-	if (truncate(call->words[1], number(call->words[2])))
+	if (truncate(real_path(call->words[1]), number(call->words[2])))
 		answer_error(call, errno);
 	else
 		answer_ok(call);
@@ -107,7 +107,7 @@ static void allocate(struct call *call)
 		   : !strcmp(what, "zero")    ? FALLOC_FL_ZERO_RANGE
 		   : !strcmp(what, "unshare") ? FALLOC_FL_UNSHARE_RANGE
 					      : 0;
-	int file = open(call->words[1], O_RDWR);
+	int file = open(real_path(call->words[1]), O_RDWR);
 	int failed = fallocate(file, mode, number(call->words[3]), number(call->words[4])), error = errno;
 
 	if (file >= 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * worker [--progress] [--softdax KERNEL] [--row FILE] SCENARIO...: a row for each on standard output, or in FILE.
+ * worker [--progress] [--softdax KERNEL] [--mnt DIRECTORY] [--row FILE] SCENARIO...: a row for each on standard output, or in FILE.
  *
  * --progress: "> STEP" before each step, so that the step that stops the machine is known.  --softdax: on a machine of softdax, whose
- * shim the worker runs under, with KERNEL in the rows; otherwise the kernel is a real one, to be harmed.
+ * shim the worker runs under, with KERNEL in the rows, and /mnt in DIRECTORY; otherwise the kernel is a real one, to be harmed.
  */
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +29,8 @@ int main(int count, char **arguments)
 			machine = softdax_backend(arguments[++first]);
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			alarm(longest);
+		} else if (!strcmp(arguments[first], "--mnt") && first + 1 < count) {
+			mount_point = arguments[++first];
 		} else if (!strcmp(arguments[first], "--row") && first + 1 < count) {
 			if (!freopen(arguments[++first], "we", stdout)) {
 				perror(arguments[first]);
@@ -39,7 +41,7 @@ int main(int count, char **arguments)
 		}
 	}
 	if (first >= count) {
-		fprintf(stderr, "usage: worker [--progress] [--softdax KERNEL] [--row FILE] SCENARIO...\n");
+		fprintf(stderr, "usage: worker [--progress] [--softdax KERNEL] [--mnt DIRECTORY] [--row FILE] SCENARIO...\n");
 		return 2;
 	}
 	records_make();

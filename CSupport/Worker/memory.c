@@ -30,9 +30,9 @@ static int map_flags(const char *kind)
 static void map(struct call *call)
 {
 	bool read_only = call->count > 6 && !strcmp(call->words[6], "ro");
-	int file = open(call->words[2], read_only ? O_RDONLY : O_RDWR);
+	int file = open(real_path(call->words[2]), read_only ? O_RDONLY : O_RDWR);
 	size_t length = (size_t)number(call->words[4]), room = length + 2 * alignment;
-	char *reserved, *place, *mapped;
+	char *reserved, *start, *mapped;
 	int error;
 
 	if (file < 0) {
@@ -40,10 +40,10 @@ static void map(struct call *call)
 		return;
 	}
 	reserved = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	place = (char *)(((uintptr_t)reserved + alignment - 1) & ~(alignment - 1));
+	start = (char *)(((uintptr_t)reserved + alignment - 1) & ~(alignment - 1));
 	if (call->count > 7)
-		place += number(call->words[7]);
-	mapped = mmap(place, length, read_only ? PROT_READ : PROT_READ | PROT_WRITE,
+		start += number(call->words[7]);
+	mapped = mmap(start, length, read_only ? PROT_READ : PROT_READ | PROT_WRITE,
 		      map_flags(call->words[5]) | MAP_FIXED, file, number(call->words[3]));
 	error = errno;
 	close(file);

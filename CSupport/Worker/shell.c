@@ -7,12 +7,13 @@
 
 int shell(const char *command, char *output, size_t size)
 {
-	char whole[2 * LINE + 16], rest[512];
+	char placed[4 * LINE], whole[4 * LINE + 16], rest[512];
 	size_t used = 0, count;
 	FILE *pipe;
 	int status;
 
-	snprintf(whole, sizeof whole, "(%s) 2>&1", command);
+	real_paths(command, placed, sizeof placed);
+	snprintf(whole, sizeof whole, "(%s) 2>&1", placed);
 	pipe = popen(whole, "r");
 	if (!pipe)
 		return 127;

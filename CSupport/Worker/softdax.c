@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../CFuse/include/softdax_fuse.h"
 #include "softdax_wire.h"
 #include "worker.h"
 
@@ -171,12 +173,84 @@ static int machine_check(uint64_t physical, bool consumed)
 	return consumed ? EOPNOTSUPP : inject(physical, SD_ERROR_MACHINE_CHECK, SD_INJECT_DATA_STAYS);
 }
 
+/* The one device that a filesystem is mounted from. */
+static int mounted(uint32_t *device, uint64_t *physical)
+{
+	struct sd_get_device question = {.header = header(SD_GET_DEVICE)};
+	struct sd_device answer;
+	int error;
+
+	while (!(error = ask(&question, sizeof question, SD_DEVICE, &answer, sizeof answer))) {
+		if (answer.mountpoint[0]) {
+			*device = question.device;
+			*physical = answer.resource;
+			return 0;
+		}
+		question.device++;
+	}
+	return error;
+}
+
+static int locate_device(const char *name, uint64_t *physical)
+{
+	uint32_t device;
+
+	(void)name;
+	return mounted(&device, physical);
+}
+
 static int locate_file(const char *path, uint64_t offset, uint64_t *physical)
 {
-	(void)path;
-	(void)offset;
-	(void)physical;
-	return EOPNOTSUPP;
+	uint64_t start, byte;
+	uint32_t device;
+	int error = mounted(&device, &start);
+
+	if (!error)
+		error = extents_find(real_path(path), offset, &byte);
+	if (!error)
+		*physical = start + byte;
+	return error;
+}
+
+/* FUSE has no word for it in statx; the mount names only files that can be mapped so. */
+static int is_dax(const char *path)
+{
+	int file = open(real_path(path), O_RDONLY | O_CLOEXEC), answer;
+	uint64_t window;
+
+	if (file < 0)
+		return -errno;
+	answer = !ioctl(file, SD_FUSE_IOC_WINDOW, &window);
+	close(file);
+	return answer;
+}
+
+/* As the files of a region and of the block device on it list them. */
+static void bad_blocks(char *text, size_t size)
+{
+	struct sd_get_errors question = {.header = header(SD_GET_ERRORS), .list = SD_ERRORS_KNOWN};
+	struct {
+		struct sd_errors head;
+		struct sd_range ranges[SD_RANGES_PER_MESSAGE];
+	} *answer = calloc(1, sizeof *answer);
+	char line[600] = "";
+	size_t used = 0, written = strlen(text);
+	uint64_t physical;
+	int file = reach();
+
+	if (answer && file >= 0 && !mounted(&question.device, &physical) &&
+	    send(file, &question, sizeof question, MSG_NOSIGNAL) > 0 && recv(file, answer, sizeof *answer, 0) > 0 &&
+	    answer->head.header.type == SD_ERRORS)
+		for (uint32_t i = 0; i < answer->head.count && used < sizeof line; i++)
+			used += (size_t)snprintf(line + used, sizeof line - used, " %llu %llu",
+						 (unsigned long long)answer->ranges[i].first,
+						 (unsigned long long)answer->ranges[i].count);
+	if (used)
+		snprintf(text + written, size - written, "%sregion/badblocks:%s\nblock/badblocks:%s", written ? "\n" : "", line,
+			 line);
+	if (file >= 0)
+		close(file);
+	free(answer);
 }
 
 static int open_log(void)
@@ -235,7 +309,7 @@ static int administer(const char *operation)
 		return disable(value);
 	if (sscanf(operation, "enable-namespace %d.0", &value) == 1)
 		return enable(value);
-	return strcmp(operation, "nothing") ? EOPNOTSUPP : 0;
+	return strcmp(operation, "nothing") ? file_work(operation) : 0;
 }
 
 static const char *stopped(void)
@@ -260,6 +334,9 @@ const struct backend *softdax_backend(const char *kernel)
 		.soft_offline = not_online,
 		.machine_check = machine_check,
 		.locate_file = locate_file,
+		.locate_device = locate_device,
+		.is_dax = is_dax,
+		.bad_blocks = bad_blocks,
 		.open_log = open_log,
 		.administer = administer,
 		.stopped = stopped,

@@ -118,7 +118,7 @@ static void step_page(struct text *row, const char *arguments)
 static void step_extents(struct text *row, const char *path)
 {
 	char text[3000];
-	int error = extents_text(path, text, sizeof text);
+	int error = extents_text(real_path(path), text, sizeof text);
 
 	if (error) {
 		put_result(row, error);
@@ -132,7 +132,14 @@ static void step_is_dax(struct text *row, const char *path)
 {
 	struct statx status;
 
-	if (statx(AT_FDCWD, path, 0, STATX_BASIC_STATS, &status))
+	if (machine->is_dax) {
+		int answer = machine->is_dax(path);
+
+		if (answer < 0)
+			put_result(row, -answer);
+		else
+			put(row, ",\"dax\":%s", answer ? "true" : "false");
+	} else if (statx(AT_FDCWD, real_path(path), 0, STATX_BASIC_STATS, &status))
 		put_result(row, errno);
 	else
 		put(row, ",\"dax\":%s", status.stx_attributes & 0x00200000 ? "true" : "false"); /* STATX_ATTR_DAX */
@@ -144,8 +151,8 @@ static void step_reflink(struct text *row, const char *arguments)
 	int source, copy, error;
 
 	sscanf(arguments, "%199s %199s", from, to);
-	source = open(from, O_RDONLY);
-	copy = open(to, O_RDWR | O_CREAT, 0600);
+	source = open(real_path(from), O_RDONLY);
+	copy = open(real_path(to), O_RDWR | O_CREAT, 0600);
 	error = ioctl(copy, FICLONE, source) ? errno : 0;
 	if (copy >= 0) {
 		fsync(copy);
@@ -167,7 +174,7 @@ static void step_make_file(struct text *row, const char *arguments)
 	if (!bytes)
 		abort();
 	memset(bytes, value, (size_t)length);
-	file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	file = open(real_path(path), O_RDWR | O_CREAT | O_TRUNC, 0600);
 	error = file < 0 || pwrite(file, bytes, (size_t)length, 0) != length ? errno : 0;
 	if (file >= 0) {
 		if (fsync(file))
@@ -184,6 +191,8 @@ static void step_bad_blocks(struct text *row, const char *arguments)
 
 	(void)arguments;
 	sysfs_bad_blocks(text, sizeof text);
+	if (machine->bad_blocks)
+		machine->bad_blocks(text, sizeof text);
 	put(row, ",\"badblocks\":");
 	put_string(row, text);
 }
@@ -195,7 +204,7 @@ static void step_probe(struct text *row, const char *folder)
 	char path[600];
 	int file;
 
-	snprintf(path, sizeof path, "%s/.probe", folder);
+	snprintf(path, sizeof path, "%s/.probe", real_path(folder));
 	file = open(path, O_RDWR | O_CREAT, 0600);
 	created = file < 0 ? errno : 0;
 	if (file >= 0) {

@@ -43,7 +43,8 @@ int target(const char *text, uint64_t *physical)
 	if (begins(where, "file:"))
 		return machine->locate_file(where + 5, offset, physical);
 	if (begins(where, "bdev:"))
-		error = sysfs_device(BLOCK_DEVICE, where + 5, physical);
+		error = machine->locate_device ? machine->locate_device(where + 5, physical)
+					       : sysfs_device(BLOCK_DEVICE, where + 5, physical);
 	else if (begins(where, "dax:"))
 		error = sysfs_device(DAX_DEVICE, where + 4, physical);
 	else if (begins(where, "var:"))

@@ -36,6 +36,15 @@ void put(struct text *text, const char *format, ...) __attribute__((format(print
 /* In quotes, escaped. */
 void put_string(struct text *text, const char *string);
 
+/* ---- paths.c: where the filesystem of /mnt is */
+
+/* NULL: it is /mnt itself. */
+extern const char *mount_point;
+/* A path below /mnt where it really is; good until the second call after this one. */
+const char *real_path(const char *path);
+/* A shell line with every /mnt replaced. */
+void real_paths(const char *line, char *output, size_t size);
+
 /* ---- record.c: signals as the handlers saw them */
 
 struct event {
@@ -147,6 +156,11 @@ void variables_expand(const char *line, char *output, size_t size);
 /* ---- target.c: "A:m0+0x3000", "file:/mnt/f1+0", ... to a physical address; 0 or an errno. */
 
 int target(const char *text, uint64_t *physical);
+
+/* ---- filework.c: work on files that a scenario leaves to a shell tool, in the words of #= lines */
+
+/* 0 or an errno; EOPNOTSUPP: it is no such operation. */
+int file_work(const char *operation);
 
 /* ---- shell.c */
 

@@ -6,7 +6,10 @@ struct ClearErrors: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "clear-errors",
     abstract: "Make broken sectors good: they read zero, and are no bad blocks any more.",
-    discussion: "Example: softdax clear-errors dax0.0 -B 8 -n 8")
+    discussion: """
+      Example: softdax clear-errors dax0.0 -B 8 -n 8
+      Example: softdax clear-errors /mnt/pmem0 --file pool@0x3000 -n 8
+      """)
 
   @OptionGroup var server: ServerOption
 
@@ -14,20 +17,30 @@ struct ClearErrors: ParsableCommand {
   var device: String
 
   @Option(name: [.customShort("B"), .long], help: "The first sector (default 0).")
-  var block: UInt64 = 0
+  var block: UInt64?
+
+  @Option(
+    help: ArgumentHelp(
+      "A byte of a file on the mounted filesystem, instead of --block.", valueName: "path@bytes"))
+  var file: String?
 
   @Option(name: [.customShort("n"), .long], help: "How many sectors (default: to the end).")
   var count: UInt64?
 
   func validate() throws {
     if count == 0 { throw ValidationError("--count is 1 or more sectors") }
+    if block != nil, file != nil {
+      throw ValidationError("--block and --file both say where; leave out one")
+    }
   }
 
   func run() throws {
     let running = try server.connect()
     let target = try running.device(named: device)
+    let first = try file.map { try FileSector.place(of: $0, on: target) } ?? block ?? 0
+    let sectors = count ?? (file == nil ? 0 : 1)
     do throws(WireError) {
-      try running.client.clearErrors(device: target.index, first: block, count: count ?? 0)
+      try running.client.clearErrors(device: target.index, first: first, count: sectors)
     } catch {
       throw InjectError.failure(error, running, target, heals: true)
     }

@@ -1,5 +1,6 @@
 internal import FailureEngine
 internal import LinuxSys
+internal import MemoryFailure
 internal import Server
 internal import Synchronization
 internal import SystemPackage

@@ -13,9 +13,11 @@ struct InjectError: ParsableCommand {
     discussion: """
       Kinds: `media` (default; the sectors are bad blocks, and whoever touches them gets SIGBUS, as after ndctl inject-error), `latent` (the
       same, but nobody knows before), `machine-check` (the kernel is told at once: processes that asked for it get BUS_MCEERR_AO), `poison`
-      (software, as madvise MADV_HWPOISON: the data stays, and the next touch succeeds). Sectors have 512 bytes.
+      (software, as madvise MADV_HWPOISON: the data stays, and the next touch succeeds). Sectors have 512 bytes. The device of a mounted
+      filesystem (--fs) is pmem0, or the directory; --file names a byte of a file on it.
 
       Example: softdax inject-error dax0.0 -B 8 -n 8
+      Example: softdax inject-error /mnt/pmem0 --file pool@0x3000 --as machine-check
       """)
 
   @OptionGroup var server: ServerOption
@@ -25,6 +27,11 @@ struct InjectError: ParsableCommand {
 
   @Option(name: [.customShort("B"), .long], help: "The first sector.")
   var block: UInt64?
+
+  @Option(
+    help: ArgumentHelp(
+      "A byte of a file on the mounted filesystem, instead of --block.", valueName: "path@bytes"))
+  var file: String?
 
   @Option(name: [.customShort("n"), .long], help: "How many sectors (default 1).")
   var count: UInt64?
@@ -88,11 +95,14 @@ struct InjectError: ParsableCommand {
     if count == 0 { throw ValidationError("--count is 1 or more sectors") }
     if after == 0 { throw ValidationError("--after counts faults, from 1; leave it out for now") }
     if status {
-      guard block == nil, count == nil else {
+      guard block == nil, file == nil, count == nil else {
         throw ValidationError("--status lists all of the device; leave out --block and --count")
       }
-    } else if block == nil {
-      throw ValidationError("give the first sector with --block (-B)")
+    } else if (block == nil) == (file == nil) {
+      throw ValidationError(
+        block == nil
+          ? "give the first sector with --block (-B), or with --file"
+          : "--block and --file both say where; leave out one")
     }
     if dataStays && kind != .machineCheck {
       throw ValidationError("--data-stays says how a machine-check ends; leave it out")
@@ -114,7 +124,8 @@ struct InjectError: ParsableCommand {
     let kind = try kind
     let running = try server.connect()
     let target = try running.device(named: device)
-    let (first, sectors) = (block ?? 0, count ?? 1)
+    let sectors = count ?? 1
+    let first = try file.map { try FileSector.place(of: $0, on: target) } ?? block ?? 0
     do throws(WireError) {
       if status {
         let errors = try running.client.errors(device: target.index, list: .injected)
@@ -189,6 +200,11 @@ struct InjectError: ParsableCommand {
       CommandFailure(
         "\(device.name): no process has ever had this page mapped, so the kernel does not know whose it is (EBUSY); "
           + "touch it first")
+    case .refused(117):
+      CommandFailure(
+        "\(device.name): these are blocks of the filesystem's own; it has shut down (EUCLEAN)")
+    case .refused(Errno.notSupported.rawValue) where !device.mountpoint.isEmpty:
+      CommandFailure("\(device.name): --after counts faults of devices that are mapped themselves")
     case .refused(Errno.notSupported.rawValue):
       CommandFailure(
         "\(device.name) cannot have errors: its medium is \(device.medium.rawValue), and memory or a file, with 4 KiB pages, "

@@ -40,6 +40,7 @@ struct LatencyCommand: ParsableCommand {
     let devices =
       try device.map { [try running.device(named: $0)] }
       ?? running.ask { client throws(WireError) in try client.devices() }
+      .filter(\.mountpoint.isEmpty)
     guard hgrm == nil || devices.count == 1 else {
       throw CommandFailure(
         "--hgrm takes one device; name one of \(devices.map(\.name).joined(separator: ", "))")

@@ -32,7 +32,7 @@ struct List: ParsableCommand {
     var devices: [DeviceListing] = []
     if let running = try server.connectIfAny() {
       devices = try running.ask { client throws(WireError) in try client.devices() }
-        .map { DeviceListing($0, human: human, verbose: verbose) }
+        .filter(\.mountpoint.isEmpty).map { DeviceListing($0, human: human, verbose: verbose) }
     }
     let emulated = Set(devices.map(\.chardev))
     // Inside a run libdaxctl sees the emulated ones too.

@@ -1,6 +1,7 @@
 internal import ArgumentParser
-internal import FailureEngine
+internal import ExtentFS
 internal import LinuxSys
+internal import MemoryFailure
 internal import PmemBase
 internal import Scenario
 internal import Server
@@ -28,14 +29,17 @@ struct LiveRun: ~Copyable {
 
   /// The scenario's row, after it has been carried out; a row with `skipped` if it cannot be.
   mutating func row(of scenario: Scenario) throws -> JSONValue {
-    let text: String
+    let live: LiveScenario
     do throws(LiveObstacle) {
-      text = try scenario.liveText()
+      live = try scenario.live(on: kernel)
     } catch {
       return skip(scenario, error.description)
     }
+    let place = live.filesystem == nil ? nil : try Self.mountpoint()
+    defer { if let place { Folder.removeIfEmpty(place) } }
     do {
-      let server = try Server(machine, logger: .softdax)
+      if place != nil { try PrivateMounts.enterIfNeeded() }
+      let server = try Server(machine(with: live.filesystem, at: place), logger: .softdax)
       guard server.deviceNames == Self.deviceNames else {
         server.stop()
         return skip(
@@ -43,7 +47,7 @@ struct LiveRun: ~Copyable {
       }
       try server.start()
       defer { server.stop() }
-      let printed = try run(text, in: server.path)
+      let printed = try run(live.text, in: server.path, at: place)
       guard let row = Row(scenario, kernel: kernelName, worker: JSONValue(parsing: printed))
       else {
         throw CommandFailure(
@@ -72,23 +76,39 @@ struct LiveRun: ~Copyable {
   private static let deviceNames = ["dax0.0", "dax1.0"]
 
   /// As in the guests whose rows are the truth: 2 MiB and 4 KiB pages, namespaces that hold their own page descriptors.
-  private var machine: Server.Options {
+  /// And one with the filesystem; its bus cannot clear errors.
+  private func machine(with filesystem: Format?, at place: String?) -> Server.Options {
     let size: UInt64 = 502 << 20
-    return Server.Options(
-      devices: [
+    let plain = DeviceSpecification(size: size)
+    var options = Server.Options(
+      devices: (place == nil ? [] : [plain]) + [
         DeviceSpecification(size: size, alignment: .huge),
         DeviceSpecification(size: size, alignment: .base),
       ],
-      failures: FailureOptions(kernel: kernel))
+      failures: FailureOptions(kernel: kernel), mounts: place.map { [$0] } ?? [])
+    options.format = filesystem
+    options.clearsErrors = false
+    return options
+  }
+
+  /// A directory of its own to mount on.
+  private static func mountpoint() throws -> String {
+    let path = "/tmp/softdax-\(String(UInt64.unguessable(), radix: 16))"
+    try Folder.make(path, mode: 0o700)
+    return path
   }
 
   /// What the worker prints. Its files are in the session directory, and go with it.
-  private func run(_ text: String, in directory: String) throws -> [UInt8] {
+  private func run(
+    _ text: String, in directory: String, at place: String?
+  ) throws -> [UInt8] {
     let file = directory + "/scenario"
     let row = directory + "/row"
     try SmallFile.write(Array(text.utf8), to: file, mode: 0o600)
     let child = try ChildProcess(
-      path: worker, arguments: [worker, "--softdax", kernelName, "--row", row, file],
+      path: worker,
+      arguments: [worker, "--softdax", kernelName]
+        + (place.map { ["--mnt", $0] } ?? []) + ["--row", row, file],
       environment: PreloadEnvironment(directory: directory).environment,
       mask: signals.previousMask)
     while true {

@@ -1,6 +1,6 @@
 internal import ArgumentParser
-internal import FailureEngine
 internal import FaultEngine
+internal import MemoryFailure
 internal import PmemBase
 internal import Server
 

@@ -10,12 +10,14 @@ struct Owners: ParsableCommand {
     abstract: "Tell whose a page is, who maps it, and who would be signalled if it failed.",
     discussion: """
       Of an emulated device (DEV with --page, --block, --offset or --range): who maps it, where, with which policy; its bad blocks; and the \
-      kill list of a machine check that nobody consumed.
+      kill list of a machine check that nobody consumed. The device of a filesystem that softdax has mounted is pmem0, or the directory; \
+      there --file works, too.
 
       Of a mounted filesystem (--fs): reads, changes nothing. XFS with a reverse map answers at once, its own blocks included; elsewhere every file is asked for its \
       extents. With a filesystem on /dev/pmemN mounted with dax, the processes listed are those that a failure of the page would reach.
 
       Example: softdax owners dax0.0 --page 3
+      Example: softdax owners pmem0 --file /tmp/pmem0/pool@0x3000
       Example: softdax owners --fs /mnt/pmem0 --file /mnt/pmem0/pool@0x3000
       """)
 
@@ -69,19 +71,21 @@ struct Owners: ParsableCommand {
         throw ValidationError("Give one of --block, --offset and --file.")
       }
     } else {
-      guard file == nil, length == nil, !noPaths else {
-        throw ValidationError("--file, --length and --no-paths are for a filesystem (--fs).")
+      guard length == nil, !noPaths else {
+        throw ValidationError("--length and --no-paths are for a filesystem (--fs).")
       }
       guard
-        [page != nil, block != nil, offset != nil, range != nil].count(where: { $0 }) == 1
-      else { throw ValidationError("Give one of --page, --block, --offset and --range.") }
+        [page != nil, block != nil, offset != nil, range != nil, file != nil]
+          .count(where: { $0 }) == 1
+      else { throw ValidationError("Give one of --page, --block, --offset, --range and --file.") }
     }
   }
 
   func run() throws {
     if let device {
       let running = try server.connect()
-      let report = try DeviceOwners(running, try running.device(named: device), try deviceBytes())
+      let target = try running.device(named: device)
+      let report = try DeviceOwners(running, target, try deviceBytes(target))
       print(json ? try jsonText(report) : report.text, terminator: json ? "\n" : "")
       return
     }
@@ -98,7 +102,11 @@ struct Owners: ParsableCommand {
   }
 
   /// The bytes of the device that are asked for.
-  private func deviceBytes() throws -> Range<UInt64> {
+  private func deviceBytes(_ target: DeviceInfo) throws -> Range<UInt64> {
+    if let file {
+      let sector = try FileSector.place(of: file, on: target)
+      return sector << 9..<(sector + 1) << 9
+    }
     let start: UInt64
     var length: UInt64 = 1
     var overflow = false

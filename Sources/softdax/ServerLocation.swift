@@ -61,11 +61,16 @@ struct RunningServer {
     }
   }
 
-  /// The device called `name`, with or without "/dev/".
+  /// The device called `name`, with or without "/dev/"; of a mounted filesystem also the directory.
   func device(named name: String) throws(CommandFailure) -> DeviceInfo {
     let devices = try ask { client throws(WireError) in try client.devices() }
     let wanted = name.hasPrefix("/dev/") ? String(name.dropFirst(5)) : name
-    if let device = devices.first(where: { $0.name == wanted }) { return device }
+    let place = (try? Folder.canonical(name)) ?? name
+    if let device = devices.first(where: {
+      $0.name == wanted || !$0.mountpoint.isEmpty && $0.mountpoint == place
+    }) {
+      return device
+    }
     let present = devices.map(\.name).joined(separator: ", ")
     throw CommandFailure(
       "no device \(name) at \(socket); it has \(present.isEmpty ? "none" : present)")

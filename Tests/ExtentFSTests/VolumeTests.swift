@@ -1,4 +1,5 @@
 import ExtentFS
+import PmemBase
 import SystemPackage
 import Testing
 
@@ -56,6 +57,21 @@ import Testing
     { v in _ = try v.change { fs throws(Errno) in try fs.unlink("/e") } },
     { v in try v.file("/last", [UInt8](repeating: 1, count: 4096)) },
   ]
+
+  /// Catches a medium that forgets what mkfs was told: another kind of filesystem, other groups, no reverse map.
+  @Test(arguments: [
+    Format.ext4(blocks: 4096), .xfs(blocks: 4096, reverseMap: false, reflink: false, groups: 2),
+  ])
+  func `is what mkfs was told`(format: Format) throws {
+    let bytes = FlatBytes(blocks: 4096)
+    try Volume.format(
+      bytes, blockCount: 4096, identifier: [UInt8](repeating: 1, count: 16), as: format)
+    let volume = try Volume(mounting: bytes, blockCount: 4096, kernel: .v6_1)
+    #expect(volume.filesystem.format == format && volume.filesystem.kernel == .v6_1)
+    try volume.file("/a", [UInt8](repeating: 7, count: 10_000))
+    let again = try Volume(mounting: FlatBytes(bytes.bytes), blockCount: 4096)
+    #expect(again.filesystem.format == format && again.fingerprint == volume.fingerprint)
+  }
 
   /// Catches metadata that the log forgets: the state after each call is mounted again from what the medium has then.
   @Test func `what was done is there after every call, without a clean stop`() throws {

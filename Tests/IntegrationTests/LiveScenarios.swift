@@ -44,6 +44,31 @@ import Testing
     #expect(try Self.judge(other, ["-k", kernel, "-n", "^devdax-"]).status == 1)
   }
 
+  /// Catches whatever a program can see of a file on the mount whose page fails, of a clone of it, of a filesystem that loses its own
+  /// blocks, and no real kernel shows; scenarios that are left out for another reason than the ones in docs/scenarios.md.
+  @Test(
+    .enabled(if: canMount, "mounting needs root and /dev/fuse"), arguments: ["7.2", "6.12", "6.1"])
+  func `processes see in files what they see on a real kernel`(kernel: String) throws {
+    let prefixes = kernel == "7.2" ? ["xfs-", "ext4-"] : ["xfs-reflink", "xfs-mce", "ext4-m"]
+    let files = try Self.files { name in prefixes.contains { name.hasPrefix($0) } }
+    let rows = try Self.run(kernel, files)
+    #expect(rows.status == 0, "\(rows.all)")
+    let verdict = try Self.judge(
+      rows.out, ["-k", kernel, "-n", "^(" + prefixes.joined(separator: "|") + ")"])
+    #expect(verdict.status == 0, "\(verdict.all)")
+    #expect(verdict.out.contains("(0 not run"), "\(verdict.all)")
+    let lines = rows.out.split(separator: "\n")
+    let reasons = [
+      "which is the host's own memory", "is not run on this host", "has the copies only",
+      "a live machine's stays as it is", "its device stays", "is no device of the machine",
+      "becomes known by sectors", "a redirection into a file", "only its own tools can tell",
+    ]
+    for line in lines where line.contains("\"skipped\": ") {
+      #expect(reasons.contains { line.contains($0) }, "\(line)")
+    }
+    #expect(lines.count { !$0.contains("\"skipped\": ") } >= (kernel == "7.2" ? 75 : 20))
+  }
+
   /// Catches a setting that a shell line makes on the host, or nowhere; a machine that goes on after its kernel has given up.
   @Test func `settings are the machine's, and one of them stops it`() throws {
     let files = try Self.files { $0.hasPrefix("sysctl-") }
@@ -62,7 +87,7 @@ import Testing
     let mark = folder.path + "/mark"
     try "# own devdax\n- proc A\n- sh echo x > \(mark)\n- sync\n".write(
       toFile: script, atomically: false, encoding: .utf8)
-    let rows = try Self.run("7.2", [Self.scenarios + "/xfs-reflink3-madv-early.scn", script])
+    let rows = try Self.run("7.2", [Self.scenarios + "/xfs-private-cow-madv.scn", script])
     #expect(rows.status == 0, "\(rows.all)")
     let lines = rows.out.split(separator: "\n")
     #expect(lines.count == 2 && lines.allSatisfy { $0.contains("\"skipped\": ") }, "\(rows.all)")

@@ -1,9 +1,11 @@
+internal import ExtentFS
+internal import PmemBase
 internal import Scenario
 internal import Testing
 
 @Suite struct `a scenario for real processes` {
   private static func live(_ lines: String) throws -> String {
-    try Scenario(parsing: "# a devdax\n\(lines)\n".utf8, file: "a.scn").liveText()
+    try Scenario(parsing: "# a devdax\n\(lines)\n".utf8, file: "a.scn").live(on: .v7_2).text
   }
 
   /// Catches a setting that a shell line would make on the host.
@@ -49,5 +51,37 @@ internal import Testing
   ])
   func `is refused for a step that a host cannot do`(lines: String) {
     #expect(throws: LiveObstacle.self) { try Self.live("- proc A\n" + lines) }
+  }
+
+  /// Catches a filesystem that is another one than the setup's, or that the worker would make once more; a place in it that is not told.
+  @Test func `begins with what its setup mounts`() throws {
+    let lines = """
+      - setup sh lib.sh ext4
+      - proc A
+      #= create /mnt/f1
+      - sh touch /mnt/f1
+      A map m0 /mnt/f1 0 4096 shared
+      #= place journal
+      - setvar J whatever
+      - mce bdev:pmem3+${J}
+      """
+    let live = try Scenario(parsing: "# a fs\n\(lines)\n".utf8, file: "a.scn").live(on: .v6_12)
+    #expect(live.filesystem?.kind == .ext4)
+    let said = live.text.split(separator: "\n")
+    #expect(said[1...2] == ["#= nothing", "- setup sh lib.sh ext4"])
+    let place = said.first { $0.hasPrefix("#= value ") }.flatMap { UInt64($0.dropFirst(9)) }
+    #expect(place.map { $0 > 0 && $0 % 4096 == 0 } == true, "\(live.text)")
+    #expect(said.contains("#= create /mnt/f1"))
+  }
+
+  /// Catches a page of the host's own that a scenario would have fail, and a filesystem that goes while the machine runs.
+  @Test(arguments: [
+    "A map p /mnt/f1 0 4096 private\nA wr p 0\nA madv p 0 4096 hwpoison",
+    "- hwp bdev:pmem3+0", "- umount", "#= mount /dev/pmem3 dax=always\n- sh true",
+    "- setup sh lib.sh ext4", "- unbind 2.0", "- disable-namespace 2.0",
+  ])
+  func `is refused for what the filesystem's host cannot do`(lines: String) {
+    let begin = "- setup sh lib.sh xfs\n- mkfile /mnt/f1 4096 1\n- proc A\n"
+    #expect(throws: LiveObstacle.self) { try Self.live(begin + lines) }
   }
 }

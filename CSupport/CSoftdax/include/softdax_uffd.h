@@ -55,6 +55,8 @@ int sd_uffd_continue(int fd, uint64_t start, uint64_t length, int is_protected, 
 int sd_uffd_zero(int fd, uint64_t address, int is_protected);
 /* UFFDIO_WRITEPROTECT: `is_protected` 0 also wakes who waits in the range. */
 int sd_uffd_protect(int fd, uint64_t start, uint64_t length, int is_protected);
+/* Where a protected page has been, the page table still says so; not any more then.  Wakes nobody. */
+int sd_uffd_forget_protection(int fd, uint64_t start, uint64_t length);
 int sd_uffd_wake(int fd, uint64_t start, uint64_t length);
 /* UFFDIO_POISON (6.6): the next touch is SIGBUS. */
 int sd_uffd_poison(int fd, uint64_t start, uint64_t length);

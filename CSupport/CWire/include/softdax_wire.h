@@ -77,7 +77,7 @@ enum sd_type {
 	SD_PAGES = 69,
 	SD_GET_LATENCY = 70, /* struct sd_get_latency; reply SD_LATENCY, more while next != 0 */
 	SD_LATENCY = 71,
-	SD_LOCATE = 72, /* struct sd_locate; reply SD_LOCATED, or SD_DONE -EFAULT where the caller maps no device */
+	SD_LOCATE = 72, /* struct sd_locate; reply SD_LOCATED, or SD_DONE: -EFAULT where the caller maps none, -EHWPOISON of a marker */
 	SD_LOCATED = 73,
 
 	SD_WRITE_ATTRIBUTE = 96, /* struct sd_write_attribute; reply SD_DONE */
@@ -353,11 +353,19 @@ struct sd_handled { /* a handler of the program was called with a SIGBUS that sa
 	uint32_t turn;	/* which of all it is, counted from 1, its low 32 bits; written last */
 };
 #define SD_HANDLED_ENTRIES 127u
+struct sd_note { /* by the server: what the next SIGBUS of a touch of this page of a file says */
+	uint64_t page;	  /* 0: nothing here; written last, and taken away by who uses it */
+	uint64_t address; /* si_addr; 0: where it was touched */
+	uint64_t shift;	  /* si_addr_lsb */
+	uint64_t reserved;
+};
+#define SD_NOTES 32u
 struct sd_handled_ring {
 	uint64_t count; /* ever; the latest is entry (count - 1) % SD_HANDLED_ENTRIES */
 	uint64_t watched; /* by the server: somebody wants time and thread */
 	uint64_t reserved[2];
 	struct sd_handled entries[SD_HANDLED_ENTRIES];
+	struct sd_note notes[SD_NOTES];
 };
 
 struct sd_poison {
@@ -643,6 +651,7 @@ struct sd_device {
 	int32_t target_node;
 	uint32_t workloads; /* address spaces that map it now */
 	uint32_t reserved;
+	char mountpoint[256]; /* where its filesystem is mounted; empty: it is a device that is mapped itself */
 };
 
 struct sd_get_pages {
@@ -737,7 +746,7 @@ SD_ASSERT_SIZE(sd_control, 24);
 SD_ASSERT_SIZE(sd_controlled, 16);
 SD_ASSERT_SIZE(sd_poison_header, 16);
 SD_ASSERT_SIZE(sd_handled, 32);
-SD_ASSERT_SIZE(sd_handled_ring, 4096);
+SD_ASSERT_SIZE(sd_handled_ring, 4096 + 32 * SD_NOTES);
 SD_ASSERT_SIZE(sd_poison, 32);
 SD_ASSERT_SIZE(sd_poisoned, 40);
 SD_ASSERT_SIZE(sd_inject, 48);
@@ -761,7 +770,7 @@ SD_ASSERT_SIZE(sd_events, 24);
 SD_ASSERT_SIZE(sd_bucket_count, 16);
 SD_ASSERT_SIZE(sd_server, 168);
 SD_ASSERT_SIZE(sd_get_device, 16);
-SD_ASSERT_SIZE(sd_device, 376);
+SD_ASSERT_SIZE(sd_device, 632);
 SD_ASSERT_SIZE(sd_get_pages, 32);
 SD_ASSERT_SIZE(sd_page, 40);
 SD_ASSERT_SIZE(sd_pages, 24);

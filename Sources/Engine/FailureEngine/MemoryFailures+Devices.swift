@@ -2,6 +2,7 @@ internal import DaxModel
 internal import FaultEngine
 internal import LinuxSys
 internal import Medium
+internal import MemoryFailure
 internal import PageModel
 internal import PmemBase
 internal import Synchronization

@@ -170,17 +170,9 @@ extension MemoryFailures {
     var policies: [UInt64: [Candidate.Thread]] = [:]
     for workload in all where origin.current?.process != Int(workload.process) {
       guard workload.hasEntry(device: device, folio: folio) else { continue }
-      policies[workload.token] = Self.threads(of: workload)
+      policies[workload.token] = workload.threads
     }
     return policies
-  }
-
-  static func threads(of workload: Workload) -> [Candidate.Thread] {
-    ProcessFacts.threads(workload.process).map { thread in
-      Candidate.Thread(
-        id: Int(thread.identifier),
-        policy: thread.hasPolicy ? thread.isEarly ? .early : .late : .standard)
-    }
   }
 
   /// Places are where the folio's head is, in the order of the interval tree.
@@ -194,16 +186,13 @@ extension MemoryFailures {
     let isAsked = !places.isEmpty && origin.current?.process != Int(workload.process)
     return Candidate(
       process: Int(workload.process),
-      threads: threads ?? (isAsked ? Self.threads(of: workload) : []),
+      threads: threads ?? (isAsked ? workload.threads : []),
       places: places.map {
         Candidate.Place(address: $0.address, shift: $0.size.shift)
       })
   }
 
   /// Sends what is for other threads; what is for `current` is in its own hands, or in its touch, but with `forces`.
-  ///
-  /// Source: `force_sig_mceerr`, kernel/signal.c: blocked or ignored, it kills. Nobody else can send what cannot be blocked, so that is
-  /// SIGKILL here.
   private func send(
     _ state: borrowing State, _ orders: [SignalOrder], _ all: [Workload], forces: Bool
   ) {
@@ -214,16 +203,8 @@ extension MemoryFailures {
       if isOptional || forces,
         let workload = all.first(where: { Int($0.process) == order.process })
       {
-        let (process, thread) = (Int32(order.process), Int32(order.thread))
         do throws(Errno) {
-          if !isOptional, ProcessFacts.avoids(signal: 7, process, thread: thread) {
-            BusError.kill(process: process)
-          } else {
-            try BusError.queue(
-              process: process, thread: thread, nonce: workload.nonce,
-              code: isOptional ? BusError.actionOptional : BusError.actionRequired,
-              shift: Int32(order.shift), address: order.address)
-          }
+          try workload.send(order, forces: !isOptional)
         } catch {
           tell(state, .signalFailed(order, error: error.rawValue))
         }

@@ -5,20 +5,6 @@ internal import PmemBase
 internal import Synchronization
 public import SystemPackage
 
-/// A mapping that shows a page.
-public struct PageMapper: Sendable {
-  public let process: Int32
-  public let command: String
-  /// Of the page itself.
-  public let address: UInt64
-  /// log2 of the bytes that an entry maps: `si_addr_lsb`.
-  public let shift: UInt64
-  /// There is an entry for it.
-  public let isPresent: Bool
-  /// The main thread's; a thread of its own may have asked for another.
-  public let policy: KillPolicy
-}
-
 /// Questions that change nothing.
 extension MemoryFailures {
   /// Whose windows show the page, present or not, in the order in which the kernel goes through processes.
@@ -39,7 +25,7 @@ extension MemoryFailures {
       } last: { _, _ in
       }
       guard !places.isEmpty else { continue }
-      let policy = Self.threads(of: workload).first?.policy ?? .standard
+      let policy = workload.threads.first?.policy ?? .standard
       mappers += places.map { place in
         PageMapper(
           process: workload.process, command: workload.command, address: place.address,

@@ -2,6 +2,7 @@ public import DaxModel
 public import FuseMount
 internal import Latency
 internal import LinuxSys
+public import MemoryFailure
 internal import PmemBase
 internal import Synchronization
 public import SystemPackage
@@ -56,7 +57,8 @@ extension Workload {
   ) -> Bool {
     guard case .fault(let address, let isMissing, _) = batch[index] else { return false }
     let touch = FileTouch(
-      address: address, isWrite: batch.isWrite(index), isProtected: batch.isProtected(index))
+      address: address, isWrite: batch.isWrite(index), isProtected: batch.isProtected(index),
+      thread: thread)
     for one in fileFaults.mounts {
       switch one.mount.answer(touch, in: one.space, mayWait: false) {
       case .done: return true
@@ -88,6 +90,40 @@ extension Workload {
 
   func populateFiles(_ range: Range<UInt64>, isWrite: Bool?) {
     for one in fileFaults.mounts { one.mount.populate(one.space, range, isWrite: isWrite) }
+  }
+
+  // MARK: Failures
+
+  /// Which block of which mount is present at an address, and whether nobody else maps it.
+  public func locateFile(
+    _ address: UInt64
+  ) -> (mount: FilesystemMount, block: UInt64, isExclusive: Bool)? {
+    for one in fileFaults.mounts {
+      guard let place = one.mount.locate(address, in: one.space) else { continue }
+      return (one.mount, place.block, place.isExclusive)
+    }
+    return nil
+  }
+
+  /// Whether a touch of a file's page meets a marker.
+  public func isMarkedFile(_ address: UInt64) -> Bool {
+    fileFaults.mounts.contains { $0.mount.isMarked(address, in: $0.space) }
+  }
+
+  /// madvise(MADV_HWPOISON) of a file's page by a thread; nil where there is no window of a file.
+  ///
+  /// - Throws: As ``FilesystemMount/poison(_:in:thread:isSoftOffline:)``.
+  public func poisonFile(
+    _ address: UInt64, thread: Int32, isSoftOffline: Bool
+  ) throws(Errno) -> (step: UInt64, signal: SignalOrder?)? {
+    for one in fileFaults.mounts {
+      if let done = try one.mount.poison(
+        address, in: one.space, thread: thread, isSoftOffline: isSoftOffline)
+      {
+        return done
+      }
+    }
+    return nil
   }
 
   // MARK: Changes
@@ -185,9 +221,34 @@ final class WorkloadPages: WindowHost {
       address: addresses.lowerBound, length: UInt64(addresses.count))
   }
 
-  func fail(_ address: UInt64) {
-    try? workload.userfaultfd.poison(address: address, length: PageSize.base.bytes)
-    wake(address..<address + PageSize.base.bytes)
+  func fail(_ address: UInt64) -> Bool {
+    guard workload.canArm else { return false }
+    let length = PageSize.base.bytes
+    try? workload.userfaultfd.forgetProtection(address: address, length: length)
+    while true {
+      do throws(Errno) {
+        try workload.userfaultfd.poison(address: address, length: length)
+      } catch .resourceTemporarilyUnavailable {
+        // An mremap is under way.
+        Pause.short()
+        continue
+      } catch {
+        // It is there already, or the process is gone.
+      }
+      wake(address..<address + length)
+      return true
+    }
+  }
+
+  var process: Int32 { workload.process }
+  var command: String { workload.command }
+  var startTime: UInt64 { workload.startTime }
+  func threads() -> [Candidate.Thread] { workload.threads }
+  func send(_ order: SignalOrder, forces: Bool) throws(Errno) {
+    try workload.send(order, forces: forces)
+  }
+  func note(page: UInt64, address: UInt64, shift: UInt64) {
+    workload.notes?.note(page: page, address: address, shift: shift)
   }
 
   func register(_ addresses: Range<UInt64>, ofMedium: Bool) throws(Errno) {

@@ -48,6 +48,8 @@ public final class Workload: Sendable {
   let canPoison: Bool
   /// Windows of files.
   let fileFaults = FileFaults()
+  /// Where the workload's library finds what a SIGBUS is to say.
+  let notes: (any TouchNotes)?
   let stopping = Atomic(false)
   let stopped = Atomic(false)
 
@@ -60,7 +62,8 @@ public final class Workload: Sendable {
   public init(
     process: Int32, command: String, devices: [DaxDevice],
     userfaultfd: consuming Userfaultfd, agent: any Agent, options: InsertionOptions,
-    poisonHandler: (any PoisonHandler)? = nil, withFiles: Bool = false
+    poisonHandler: (any PoisonHandler)? = nil, withFiles: Bool = false,
+    notes: (any TouchNotes)? = nil
   ) throws(Errno) {
     let offered = try userfaultfd.handshake(
       withFiles ? Self.features.union(Self.fileFeatures) : Self.features)
@@ -73,6 +76,7 @@ public final class Workload: Sendable {
     self.agent = agent
     self.options = options
     self.poisonHandler = poisonHandler
+    self.notes = notes
     startTime = ProcessFacts.startTime(process)
   }
 
@@ -270,4 +274,10 @@ public struct InsertionOptions: Sendable {
     self.around = around
     self.usesMarkers = usesMarkers
   }
+}
+
+/// What touches that cannot succeed are told, where the marker in the page table says too little.
+public protocol TouchNotes: AnyObject, Sendable {
+  /// The next SIGBUS of a touch of the page says BUS_MCEERR_AR, this address (0: where it was touched) and this `si_addr_lsb`.
+  func note(page: UInt64, address: UInt64, shift: UInt64)
 }

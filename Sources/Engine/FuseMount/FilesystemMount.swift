@@ -1,7 +1,7 @@
-internal import ExtentFS
+public import ExtentFS
 internal import LinuxSys
 public import Medium
-internal import PmemBase
+public import PmemBase
 internal import Synchronization
 internal import SystemPackage
 
@@ -25,14 +25,21 @@ public final class FilesystemMount: Sendable {
   ///
   /// - Parameters:
   ///   - formats: Whatever the medium holds is erased, and a new filesystem made.
+  ///   - format: What a new filesystem is to be; nil: XFS for the medium's size.
+  ///   - clears: The bus can clear bad sectors, so that writing over them does.
   /// - Throws: ``MountError``; the medium has not changed then.
-  public init(_ medium: any Medium, at directory: String, formats: Bool) throws(MountError) {
+  public init(
+    _ medium: any Medium, at directory: String, formats: Bool, kernel: KernelBehavior = .v7_2,
+    clears: Bool = true, format: Format? = nil
+  ) throws(MountError) {
     #if FuseMount
       self.medium = medium
       mediumName = medium.path.isEmpty ? "the \(medium.kind) medium" : medium.path
       self.directory = try Self.usable(directory)
-      let volume = try Self.open(medium, mediumName, formats: formats)
-      files = Mutex(MappedFiles(FuseService(volume), on: medium))
+      let media = MountMedia(clears: clears)
+      let volume = try Self.open(
+        medium, mediumName, media, formats: formats, as: format, kernel: kernel)
+      files = Mutex(MappedFiles(FuseService(volume), on: medium, media: media))
     #else
       throw .notBuilt
     #endif
@@ -145,7 +152,8 @@ public final class FilesystemMount: Sendable {
     }
 
     private static func open(
-      _ medium: any Medium, _ name: String, formats: Bool
+      _ medium: any Medium, _ name: String, _ media: MountMedia, formats: Bool,
+      as format: Format?, kernel: KernelBehavior
     ) throws(MountError) -> Volume {
       let bytes: MediumBytes
       do throws(Errno) {
@@ -158,9 +166,11 @@ public final class FilesystemMount: Sendable {
         let isFresh = content == .unfinished || (content == .other && bytes.isBlank)
         if formats || isFresh {
           try Volume.format(
-            bytes, blockCount: bytes.blockCount, identifier: identifier(), owner: owner)
+            bytes, blockCount: bytes.blockCount, identifier: identifier(), owner: owner,
+            as: format)
         }
-        return try Volume(mounting: bytes, blockCount: bytes.blockCount)
+        return try Volume(
+          mounting: bytes, blockCount: bytes.blockCount, media: media, kernel: kernel)
       } catch .noSuperblock(0) {
         throw .foreign(medium: name)
       } catch {

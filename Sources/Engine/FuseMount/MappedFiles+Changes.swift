@@ -43,6 +43,7 @@ extension MappedFiles {
     }
     spaces[space]!.views.set(range, nil)
     spaces[space]!.backing.set(range, nil)
+    spaces[space]!.markers = spaces[space]!.markers.filter { !range.contains($0) }
     for inode in Set(parts.map(\.value.inode)) where !uses(space, inode) { put(inode) }
   }
 

@@ -11,11 +11,14 @@ public struct FileTouch: Sendable {
   public let isWrite: Bool
   /// The page is there, and stores to it are told.
   public let isProtected: Bool
+  /// Who touches, and meets what the medium cannot give; 0: nobody reads the page.
+  public let thread: Int32
 
-  public init(address: UInt64, isWrite: Bool, isProtected: Bool) {
+  public init(address: UInt64, isWrite: Bool, isProtected: Bool, thread: Int32) {
     self.address = address
     self.isWrite = isWrite
     self.isProtected = isProtected
+    self.thread = thread
   }
 }
 
@@ -43,6 +46,7 @@ extension MappedFiles {
     guard mayWait || stale.isEmpty && (view.isShared || !touch.isWrite) else { return .needsAgent }
     guard let mapping = mapping(view.inode) else {
       host.fail(at)
+      host.wake(page)
       return .done
     }
     let answer = fault(mapping, space, view, touch)
@@ -51,7 +55,7 @@ extension MappedFiles {
       stale.removeAll { $0.process == space && $0.isRemoval && $0.addresses == page }
     }
     guard mayWait || stale.isEmpty else { return .needsAgent }
-    settle()
+    if mayWait { settle() }
     switch answer {
     case .present(let entry), .mapped(let entry, _):
       if case .anonymous = entry.target, !touch.isProtected, case .present = answer {
@@ -59,17 +63,24 @@ extension MappedFiles {
         withoutTelling(space) { mapping.zap(process: space, addresses: page) }
         return self.touch(space, touch, mayWait: mayWait)
       }
+      if let first = entry.block {
+        let block = first + (at >> 12 &+ view.shift) & (entry.size.pages - 1)
+        if media.isBroken(block) {
+          guard mayWait else { return .needsAgent }
+          return consume(block, space, touch)
+        }
+      }
       return show(entry.target, entry.size, entry.isWritable, for: touch, space, view, mayWait)
     case .copied(.blocks(let block)):
       return show(.block(block), .base, true, for: touch, space, view, mayWait)
     case .copied: return show(.zero, .base, true, for: touch, space, view, mayWait)
     case .fatal(.addressError):
       guard mayWait else { return .needsAgent }
-      if (try? host.place(.beyond, at: page, protection: protection(space, at))) != nil {
-        own.backing.set(page, .beyond)
-        hasBeyond = true
-      }
-    case .fatal(.memoryError), .outOfMemory: host.fail(at)
+      putBeyond(at, in: space)
+    case .fatal(.memoryError):
+      guard mayWait else { return .needsAgent }
+      return refuse(at, in: space, told: (0, PageSize.base.shift))
+    case .outOfMemory: host.fail(at)
     // The kernel tells the thread itself.
     case .fatal(.accessError), .unmapped, .waits: break
     }
@@ -141,9 +152,13 @@ extension MappedFiles {
         host.protect(addresses, false)
         return .done
       }
-      return again(host, address, mayWait) { [medium] () throws(Errno) in
+      return again(host, address, mayWait) { [medium, media] () throws(Errno) in
         do throws(Errno) {
           do throws(Errno) {
+            // Of a huge entry only what the medium gives.
+            guard size == .base || !media.isBroken(block..<block + size.pages) else {
+              throw .fileExists
+            }
             try host.insert(addresses, isWritable: isWritable)
           } catch .badAddress {
             // A hole of the medium reads as zeroes, too.
@@ -263,7 +278,8 @@ extension MappedFiles {
           continue
         }
         _ = touch(
-          space, FileTouch(address: address, isWrite: isWrite, isProtected: false), mayWait: true)
+          space, FileTouch(address: address, isWrite: isWrite, isProtected: false, thread: 0),
+          mayWait: true)
       }
     }
     return end

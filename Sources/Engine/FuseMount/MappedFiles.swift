@@ -39,6 +39,8 @@ final class MappedFiles {
     var changes: [Pending] = []
     /// Pages touched in ranges under change.
     var waiting: Set<UInt64> = []
+    /// Pages whose touch is an error until their block is good: there is a marker in the page table.
+    var markers: Set<UInt64> = []
 
     init(host: any WindowHost) { self.host = host }
 
@@ -50,15 +52,22 @@ final class MappedFiles {
 
   let service: FuseService
   let medium: any Medium
+  let media: MountMedia
+  /// Who is told of failures, and the device's number there.
+  var witness: (any FailureWitness)?
+  var device = 0
   var spaces: [Int: Space] = [:]
   var stale: [PageTableChange] = []
-  /// Some page is placed beyond its file's end.
+  /// Some page is placed beyond its file's end, or where the medium is bad.
   var hasBeyond = false
+  /// Some page has a marker.
+  var hasMarkers = false
   private var lastSpace = 0
 
-  init(_ service: FuseService, on medium: any Medium) {
+  init(_ service: FuseService, on medium: any Medium, media: MountMedia) {
     self.service = service
     self.medium = medium
+    self.media = media
   }
 
   var filesystem: ExtentFS { service.filesystem }
@@ -103,6 +112,7 @@ final class MappedFiles {
       if let pending { apply(pending) }
     }
     if hasBeyond { restore() }
+    if hasMarkers { takeMarkers() }
   }
 
   private func apply(_ change: PageTableChange) {
@@ -110,7 +120,7 @@ final class MappedFiles {
     if change.isRemoval { host.zap(change.addresses) } else { host.protect(change.addresses, true) }
   }
 
-  /// Pages that were beyond the end, and are not any more, are watched again.
+  /// Pages that were beyond the end, or bad on a kernel that says BUS_ADRERR of that, and are not any more, are watched again.
   private func restore() {
     hasBeyond = false
     for (number, space) in spaces {
@@ -120,6 +130,8 @@ final class MappedFiles {
           for page in part.addresses.lowerBound >> 12..<part.addresses.upperBound >> 12 {
             let addresses = page << 12..<(page + 1) << 12
             guard page &+ part.value.shift < size,
+              filesystem.kernel.faultsTellPoison
+                || isReadable(part.value, page &+ part.value.shift),
               (try? space.host.place(
                 .nothing, at: addresses, protection: protection(number, addresses.lowerBound)))
                 != nil
@@ -132,6 +144,28 @@ final class MappedFiles {
         }
       }
     }
+  }
+
+  /// Markers go where the medium gives the page, or the file has another.
+  private func takeMarkers() {
+    hasMarkers = false
+    for (number, space) in spaces where !space.markers.isEmpty {
+      for page in space.markers {
+        let view = space.views[page]?.value
+        guard view.map({ !isReadable($0, page >> 12 &+ $0.shift) }) ?? false else {
+          if view != nil { space.host.zap(page..<page + PageSize.base.bytes) }
+          spaces[number]!.markers.remove(page)
+          continue
+        }
+        hasMarkers = true
+      }
+    }
+  }
+
+  /// Whether nothing is known to be bad under a page of a file.
+  private func isReadable(_ view: View, _ page: UInt64) -> Bool {
+    guard let byte = filesystem.address(of: view.inode, at: page << 12) else { return true }
+    return media.isReadable(blocks: byte >> 12..<byte >> 12 + 1)
   }
 
   func protection(_ space: Int, _ address: UInt64) -> Protection {

@@ -1,4 +1,5 @@
 public import DaxModel
+public import MemoryFailure
 public import SystemPackage
 
 /// The real page tables of one address space: what a mount has done there when files are touched, or lose blocks.
@@ -23,10 +24,34 @@ public protocol WindowHost: AnyObject, Sendable {
   func protect(_ addresses: Range<UInt64>, _ on: Bool)
   /// Lets whoever waits in the range try again.
   func wake(_ addresses: Range<UInt64>)
-  /// The next touch of the page is SIGBUS.
-  func fail(_ address: UInt64)
+  /// The next touch of the page is SIGBUS; who waits goes on.
+  ///
+  /// - Returns: `false` if this kernel has no markers (before 6.6).
+  @discardableResult
+  func fail(_ address: UInt64) -> Bool
   /// Watches memory that is there.
   func register(_ addresses: Range<UInt64>, ofMedium: Bool) throws(Errno)
+
+  // MARK: Failures
+
+  var process: Int32 { get }
+  var command: String { get }
+  /// Processes are gone through in the order of this, then of their numbers.
+  var startTime: UInt64 { get }
+  /// The process's threads, leader first, and what each has asked for. Cost: 10 µs each.
+  func threads() -> [Candidate.Thread]
+  /// Sends the signal; with `forces` it kills who blocks or ignores it.
+  func send(_ order: SignalOrder, forces: Bool) throws(Errno)
+  /// The next SIGBUS of a touch of the page says BUS_MCEERR_AR, this address (0: where it was touched), and this shift.
+  func note(page: UInt64, address: UInt64, shift: UInt64)
+}
+
+/// Who keeps the settings of the machine's memory failures, and tells of them.
+public protocol FailureWitness: AnyObject, Sendable {
+  var options: FailureOptions { get }
+  func note(_ event: FailureEvent)
+  /// A page failed and the kernel gives up: every workload is killed.
+  func panic(device: Int, folio: Int)
 }
 
 public enum WindowPiece: Equatable, Sendable {

@@ -154,6 +154,13 @@ public struct Userfaultfd: ~Copyable, Sendable {
     try checked(sd_uffd_protect(descriptor.raw, address, length, on ? 1 : 0))
   }
 
+  /// Forgets that pages which are not there any more were protected: a marker of that stands in the way of ``poison(address:length:)``.
+  ///
+  /// Source: `change_pte_range`, mm/mprotect.c (5.19).
+  public borrowing func forgetProtection(address: UInt64, length: UInt64) throws(Errno) {
+    try checked(sd_uffd_forget_protection(descriptor.raw, address, length))
+  }
+
   /// Lets the threads that wait in the range try their access again.
   public borrowing func wake(address: UInt64, length: UInt64) throws(Errno) {
     try checked(sd_uffd_wake(descriptor.raw, address, length))

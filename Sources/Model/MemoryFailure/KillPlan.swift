@@ -76,4 +76,11 @@ public struct KillPlan: Equatable, Sendable {
     self.orders = orders
     self.unmapShift = unmapShift
   }
+
+  /// What several pages' plans come to together, one after the other.
+  public init(merging plans: [KillPlan]) {
+    verdicts = plans.flatMap(\.verdicts)
+    orders = plans.flatMap(\.orders)
+    unmapShift = plans.compactMap(\.unmapShift).max()
+  }
 }

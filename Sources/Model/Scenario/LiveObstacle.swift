@@ -1,3 +1,7 @@
+internal import DaxModel
+public import ExtentFS
+public import PmemBase
+
 /// Why a scenario cannot be carried out by real processes on a host without persistent memory.
 public struct LiveObstacle: Error, Equatable, Sendable, CustomStringConvertible {
   /// The step.
@@ -8,7 +12,12 @@ public struct LiveObstacle: Error, Equatable, Sendable, CustomStringConvertible 
   public var description: String { "\(text): \(lack)" }
 
   enum Lack {
-    static let files = "a DAX filesystem, which the host does not have"
+    static let files = "a file, and the scenario's setup has mounted no filesystem with dax=always"
+    static let mounting =
+      "another filesystem than that of the setup; a live machine's stays as it is"
+    static let inherited =
+      "page-table entries that a forked child has of a private mapping; the host's has the copies only"
+    static let place = "a place in the filesystem that only its own tools can tell"
     static let memory = "a page of no device, which is the host's own memory"
     static let consumed =
       "a machine check in the middle of a thread's load, which no host makes without a bad medium"
@@ -24,36 +33,95 @@ public struct LiveObstacle: Error, Equatable, Sendable, CustomStringConvertible 
   }
 }
 
+/// A scenario for real processes.
+public struct LiveScenario: Sendable {
+  /// For the worker, with every shell line that changes the machine told in the language's own words.
+  public let text: String
+  /// What the setup mounts on /mnt, which is there from the beginning; nil: nothing.
+  public let filesystem: Format?
+}
+
 extension Scenario {
-  /// The scenario for the worker, with every shell line that changes the machine told in the language's own words.
+  /// The scenario as a host can carry it out. What the setup makes, and where private copies fail, is found by simulating it.
   ///
   /// - Throws: At the first step that a host cannot carry out.
-  public func liveText() throws(LiveObstacle) -> String {
+  public func live(on kernel: KernelBehavior) throws(LiveObstacle) -> LiveScenario {
+    var simulator = Simulator(self, kernel: kernel, named: "", explained: false)
+    var stage: LiveStage?
     var text = "# \(name) \(group)\n"
     for line in lines {
-      for operation in try line.administration() { text += "#= \(operation)\n" }
+      do throws(Lack) {
+        if simulator.stopped == nil { _ = simulator.perform(line) }
+        guard !simulator.hostMemoryFailed else { throw Lack(LiveObstacle.Lack.memory) }
+        guard !simulator.hasInheritedEntries(after: line.step) else {
+          throw Lack(LiveObstacle.Lack.inherited)
+        }
+        let now = LiveStage(simulator)
+        if simulator.stopped != nil || now == stage {
+          for operation in try line.administration(stage, simulator) {
+            text += "#= \(operation)\n"
+          }
+        } else {
+          // What the setup does is done.
+          guard stage == nil, simulator.processes.isEmpty, now?.isDax == true else {
+            throw Lack(LiveObstacle.Lack.mounting)
+          }
+          stage = now
+          text += "#= nothing\n"
+        }
+      } catch {
+        throw LiveObstacle(text: line.text, lack: error.text)
+      }
       text += line.text + "\n"
     }
-    return text
+    return LiveScenario(text: text, filesystem: stage?.filesystem.format)
   }
+}
+
+extension Simulator {
+  /// Whether the step was a fork that gave the child page-table entries of the medium.
+  fileprivate func hasInheritedEntries(after step: Step?) -> Bool {
+    guard case .actor(_, .fork)? = step, let child = processes.last else { return false }
+    return child.files.contains { region in
+      guard
+        let window = mapping(region)?.window(of: processes.count - 1, at: region.range.lowerBound)
+      else { return false }
+      return window.pages.contains { window.entry(for: $0)?.block != nil }
+    }
+  }
+}
+
+/// What is mounted on /mnt.
+private struct LiveStage: Equatable {
+  let device: String
+  let filesystem: ExtentFS
+  let isDax: Bool
+
+  init?(_ simulator: Simulator) {
+    guard let (namespace, mounted) = simulator.mountedFilesystem else { return nil }
+    device = "pmem\(namespace)"
+    filesystem = mounted
+    isDax = simulator.machine.blocks[namespace]?.mountOptions.contains("dax=always") ?? false
+  }
+
+  static func == (left: Self, right: Self) -> Bool { left.filesystem === right.filesystem }
 }
 
 extension Scenario.Line {
   /// What stands for the line's shell command, if it is one that changes the machine.
-  fileprivate func administration() throws(LiveObstacle) -> [String] {
-    do throws(Lack) {
-      // What a variable holds does not make a step another one.
-      let known =
-        step ?? (Variables.expand(text) { _ in "0" }).flatMap { try? Step(parsing: $0) }
-      switch known {
-      case .actor(_, let operation)?: try operation.checkLive()
-      case .coordinator(let operation)?: return try operation.administration(own)
-      case nil: break
-      }
-      return []
-    } catch {
-      throw LiveObstacle(text: text, lack: error.text)
+  fileprivate func administration(
+    _ stage: LiveStage?, _ simulator: Simulator
+  ) throws(Lack) -> [String] {
+    // What a variable holds does not make a step another one.
+    let known = step ?? (Variables.expand(text) { _ in "0" }).flatMap { try? Step(parsing: $0) }
+    switch known {
+    case .actor(_, let operation)?: try operation.checkLive(stage)
+    case .coordinator(.setVariable(let name, _))? where own.first?.isFixedPlace == true:
+      return ["value \(simulator.machine.variables[name] ?? "")"]
+    case .coordinator(let operation)?: return try operation.administration(own, stage)
+    case nil: break
     }
+    return []
   }
 }
 
@@ -63,41 +131,45 @@ private struct Lack: Error {
 }
 
 extension ActorOperation {
-  fileprivate func checkLive() throws(Lack) {
+  fileprivate func checkLive(_ stage: LiveStage?) throws(Lack) {
     switch self {
-    case .map(let arguments): try Self.check(arguments.path)
+    case .map(let arguments): try Self.check(arguments.path, stage)
     case .readFile(let path, _, _), .writeFile(let path, _, _), .truncate(let path, _),
       .allocate(let path, _, _):
-      try Self.check(path)
+      try Self.check(path, stage)
     default: break
     }
   }
 
-  private static func check(_ path: String) throws(Lack) {
+  private static func check(_ path: String, _ stage: LiveStage?) throws(Lack) {
     if ["/dev/dax0.0", "/dev/dax1.0"].contains(path) { return }
+    if stage != nil, path.hasPrefix("/mnt/") { return }
     throw Lack(
       path.hasPrefix("/dev/") ? LiveObstacle.Lack.device(path) : LiveObstacle.Lack.files)
   }
 }
 
 extension CoordinatorOperation {
-  fileprivate func administration(_ own: [MachineOperation]) throws(Lack) -> [String] {
+  fileprivate func administration(
+    _ own: [MachineOperation], _ stage: LiveStage?
+  ) throws(Lack) -> [String] {
     switch self {
-    case .extents, .daxState, .clone, .makeFile, .probe: throw Lack(LiveObstacle.Lack.files)
+    case .extents, .daxState, .clone, .makeFile, .probe:
+      guard stage != nil else { throw Lack(LiveObstacle.Lack.files) }
     case .machineCheckConsumed: throw Lack(LiveObstacle.Lack.consumed)
     case .makeLatent: throw Lack(LiveObstacle.Lack.latent)
     case .save(_, let target), .inject(let target), .unpoison(let target), .page(let target),
       .machineCheck(let target), .softOffline(let target):
-      try target.checkLive()
+      try target.checkLive(stage)
     case .shell(let command), .setup(let command), .setVariable(_, let command):
       guard own.isEmpty else {
-        return try own.map { operation throws(Lack) in try operation.live() }
+        return try own.map { operation throws(Lack) in try operation.live(stage) }
       }
       guard let program = try? ShellParser.parse(command) else {
         throw Lack(LiveObstacle.Lack.command("what is no shell program"))
       }
       return try program.administration()
-    case .machine(let operation): _ = try operation.live()
+    case .machine(let operation): _ = try operation.live(stage)
     case .processes, .sleep, .note, .badBlocks, .synchronize: break
     }
     return []
@@ -105,9 +177,12 @@ extension CoordinatorOperation {
 }
 
 extension Target {
-  fileprivate func checkLive() throws(Lack) {
+  fileprivate func checkLive(_ stage: LiveStage?) throws(Lack) {
     switch self {
-    case .file, .block: throw Lack(LiveObstacle.Lack.files)
+    case .file:
+      guard stage != nil else { throw Lack(LiveObstacle.Lack.files) }
+    case .block(let name, _):
+      guard stage?.device == name else { throw Lack(LiveObstacle.Lack.device(name)) }
     case .physical: throw Lack(LiveObstacle.Lack.memory)
     case .device(let name, _) where name != "dax0.0" && name != "dax1.0":
       throw Lack(LiveObstacle.Lack.device(name))
@@ -117,9 +192,22 @@ extension Target {
 }
 
 extension MachineOperation {
-  /// In the words of the language.
-  fileprivate func live() throws(Lack) -> String {
+  /// Where mkfs puts it, which nothing changes.
+  fileprivate var isFixedPlace: Bool {
     switch self {
+    case .place(.log), .place(.journal), .place(.inodeTable): true
+    default: false
+    }
+  }
+
+  /// In the words of the language.
+  fileprivate func live(_ stage: LiveStage?) throws(Lack) -> String {
+    switch self {
+    case .fileCommand(let command):
+      guard stage != nil else { throw Lack(LiveObstacle.Lack.files) }
+      return try command.live()
+    case .place, .sector: throw Lack(LiveObstacle.Lack.place)
+    case .makeFilesystem, .mount, .unmount, .remount: throw Lack(LiveObstacle.Lack.mounting)
     case .sysctl(let name, let value):
       guard name == "memory_failure_early_kill" || name == "memory_failure_recovery" else {
         throw Lack(LiveObstacle.Lack.setting(name))
@@ -131,7 +219,26 @@ extension MachineOperation {
     case .unbind: throw Lack(LiveObstacle.Lack.kernel)
     case .testNamespace, .injectError, .clearErrors, .startScrub:
       throw Lack(LiveObstacle.Lack.bus)
-    default: throw Lack(LiveObstacle.Lack.files)
+    case .disableNamespace, .enableNamespace: throw Lack(LiveObstacle.Lack.kernel)
+    }
+  }
+}
+
+extension FileCommand {
+  fileprivate func live() throws(Lack) -> String {
+    switch self {
+    case .create(let path): return "create \(path)"
+    case .write(let path, let part, let value):
+      return "write \(path) \(part.offset) \(part.length) \(value)"
+    case .truncate(let path, let length): return "ftruncate \(path) \(length)"
+    case .allocate(let path, let mode, let part):
+      return "fallocate \(path) \(mode.rawValue) \(part.offset) \(part.length)"
+    case .clone(let from, let to, let fromOffset, let toOffset, let length):
+      return "clone-range \(from) \(to) \(fromOffset) \(toOffset) \(length)"
+    case .synchronize(let path): return "fsync \(path)"
+    case .remove(let path): return "rm \(path)"
+    case .read, .extentSizeHint, .copy, .list:
+      throw Lack(LiveObstacle.Lack.command("a file's tool"))
     }
   }
 }
@@ -170,7 +277,7 @@ extension ShellNode {
       try Self.check(redirections)
       found = try node.administration()
     case .command(let command):
-      if let setting = command.setting { return [try setting.live()] }
+      if let setting = command.setting { return [try setting.live(nil)] }
       try Self.check(command.redirections)
       try Self.check(command.words + command.assignments.map(\.value))
       guard let first = command.words.first else { return [] }

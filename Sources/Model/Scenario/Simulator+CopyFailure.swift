@@ -10,6 +10,7 @@ extension Simulator {
   /// v6.12, v7.3); oracle `xfs-fork-copy-shared`, `xfs-fork-copy-policies`.
   mutating func failOrdinary(_ physical: UInt64, origin: FailureOrigin) -> Result<Void, Errno> {
     let frame = physical >> 12
+    hostMemoryFailed = true
     switch machine.frames.state(of: frame) {
     case .mapped(let copied):
       let plan = KillPlan(
@@ -99,6 +100,7 @@ extension Simulator {
   mutating func softOffline(_ physical: UInt64) -> Result<Void, Errno> {
     let frame = physical >> 12
     let state = machine.frames.state(of: frame)
+    if machine.region(at: physical) == nil { hostMemoryFailed = true }
     if case .poisoned = state {
       note("soft_offline_page", "the page has failed before: nothing to do")
       return .success(())

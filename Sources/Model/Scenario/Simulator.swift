@@ -24,6 +24,8 @@ public struct Simulator {
   var visits = 0
   /// Signals that memory failure handling has sent, those too that were dropped because one waited.
   package var sentSignals = 0
+  /// Memory that is no device's has failed.
+  var hostMemoryFailed = false
   /// Why the machine stopped.
   var stopped: String?
 

@@ -5,6 +5,7 @@ internal import FuseMount
 internal import LinuxSys
 internal import Logging
 internal import Medium
+internal import MemoryFailure
 internal import PmemBase
 internal import SystemPackage
 internal import Wire
@@ -84,14 +85,15 @@ extension Server {
       conversation, media: devices.map(\.medium) + filesystems.map(\.medium))
     let process = conversation.channel.peerProcess()
     do throws(Errno) {
-      let workload = try Workload(
-        process: process, command: attach.command, devices: devices,
-        userfaultfd: Userfaultfd(adopting: descriptor), agent: agent,
-        options: options.insertion, poisonHandler: failures, withFiles: offersWindows)
       // Its size is fixed: the workload cannot make a look at it fail.
       let ring = try OwnedDescriptor.memfd(
         name: "softdax-handled", size: UInt64(HandledRing.bytes))
       let handled = try SharedMemory(of: ring, count: HandledRing.bytes)
+      let workload = try Workload(
+        process: process, command: attach.command, devices: devices,
+        userfaultfd: Userfaultfd(adopting: descriptor), agent: agent,
+        options: options.insertion, poisonHandler: failures, withFiles: offersWindows,
+        notes: RingNotes(in: handled))
       let handle = try? ProcessHandle(process)
       events.add(
         workload.token, process: process, command: attach.command, ring: handled)

@@ -1,6 +1,7 @@
 internal import DaxModel
 internal import FailureEngine
 internal import FaultEngine
+internal import FuseMount
 internal import LinuxSys
 internal import MemoryFailure
 internal import NvdimmBus
@@ -39,12 +40,17 @@ extension Server {
 
   func inject(_ injection: Request.Injection) -> Errno {
     defer { nvdimm.refresh() }
-    guard devices.indices.contains(injection.device) else { return .operationNotSupportedByDevice }
+    guard let size = size(injection.device) else { return .operationNotSupportedByDevice }
     guard injection.count > 0, injection.count <= UInt64.max >> 9,
       injection.first <= UInt64.max >> 9 - injection.count
     else { return .outOfRange }
-    let size = devices[injection.device].geometry.size
     guard injection.first + injection.count <= size >> 9 else { return .outOfRange }
+    if let mount = mount(injection.device) {
+      do throws(Errno) {
+        try inject(injection, on: mount)
+        return Errno(rawValue: 0)
+      } catch { return error }
+    }
     let rule = InjectionRule(
       place: .offset(injection.first << 9), kind: injection.kind,
       count: injection.count)
@@ -75,15 +81,19 @@ extension Server {
   }
 
   func clearErrors(device: Int, first: UInt64, count: UInt64) -> Reply {
-    guard devices.indices.contains(device) else {
+    guard let size = size(device) else {
       return .done(error: -Errno.operationNotSupportedByDevice.rawValue)
     }
-    let all = devices[device].geometry.size >> 9
+    let all = size >> 9
     guard first < all, count <= all - first else {
       return .done(error: -Errno.outOfRange.rawValue)
     }
     do throws(Errno) {
       let end = count == 0 ? all : first + count
+      if let mount = mount(device) {
+        try mount.clearErrors(sectors: first..<end)
+        return .cleared(bytes: (end - first) << 9)
+      }
       return .cleared(bytes: try nvdimm.clear(device: device, bytes: first << 9..<end << 9))
     } catch {
       return .done(error: -error.rawValue)
@@ -103,7 +113,7 @@ extension Server {
   func locate(_ address: UInt64, in process: Int32) -> Reply {
     let found = registry.workloads.lazy.filter { $0.process == process }
       .compactMap { $0.page(at: address) }.first
-    guard let (index, page) = found else { return .done(error: -Errno.badAddress.rawValue) }
+    guard let (index, page) = found else { return locateFile(address, in: process) }
     let pagemap = devices[index].pagemap
     let folio = page >> devices[index].geometry.alignment.order
     return .located(
@@ -120,6 +130,13 @@ extension Server {
       return Reply.Poisoned(error: -Errno.noSuchAddressOrDevice.rawValue)
     }
     do throws(Errno) {
+      if let done = try workload.poisonFile(
+        request.address, thread: Int32(request.thread), isSoftOffline: request.isSoftOffline)
+      {
+        return Reply.Poisoned(
+          error: 0, step: done.step,
+          signal: done.signal.map { ($0.address, UInt32($0.shift)) })
+      }
       let place = try workload.faultIn(request.address)
       if request.isSoftOffline { throw .ioError }
       let plan = try failures.softwarePoison(

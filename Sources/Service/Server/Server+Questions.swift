@@ -1,6 +1,7 @@
 internal import DaxModel
 internal import FailureEngine
 internal import FaultEngine
+internal import FuseMount
 internal import LinuxSys
 internal import MemoryFailure
 internal import NvdimmBus
@@ -11,11 +12,14 @@ internal import Wire
 /// What tools ask about errors and those who would meet them.
 extension Server {
   func errors(_ device: Int, _ list: Request.ErrorList, from first: UInt64) -> Reply {
-    guard devices.indices.contains(device) else {
+    guard size(device) != nil else {
       return .done(error: -Errno.operationNotSupportedByDevice.rawValue)
     }
     var sectors = BadBlocks()
+    let mount = mount(device)
     switch list {
+    case .known where mount != nil: sectors = mount!.badBlocks
+    case .injected where mount != nil: sectors = mount!.injected
     case .known:
       for run in nvdimm.badSectors(device: device) {
         sectors.add(bytes: run.lowerBound << 9..<run.upperBound << 9)
@@ -29,15 +33,22 @@ extension Server {
 
   /// Scrubs are complete when the one who asked for them is answered: waiting is asking how many there were.
   func scrub(starts: Bool) -> Reply {
-    if starts { nvdimm.startScrub() }
+    if starts {
+      nvdimm.startScrub()
+      for filesystem in filesystems { filesystem.scrub() }
+    }
     return .scrubbed(count: nvdimm.scrubs)
   }
 
   func withdraw(device: Int, first: UInt64, count: UInt64) -> Errno {
     do throws(Errno) {
-      guard devices.indices.contains(device) else { throw .operationNotSupportedByDevice }
-      let all = devices[device].geometry.size >> 9
+      guard let size = size(device) else { throw .operationNotSupportedByDevice }
+      let all = size >> 9
       guard first < all, count > 0, count <= all - first else { throw .outOfRange }
+      if let mount = mount(device) {
+        try mount.withdraw(sectors: first..<first + count)
+        return Errno(rawValue: 0)
+      }
       try nvdimm.withdraw(device: device, bytes: first << 9..<(first + count) << 9)
       return Errno(rawValue: 0)
     } catch {
@@ -47,13 +58,20 @@ extension Server {
 
   func owners(_ device: Int, page: UInt64, from first: UInt32) -> Reply {
     do throws(Errno) {
-      let rest = try failures.mappers(device: device, page: page).dropFirst(Int(first))
+      let rest = try mappers(device, page).dropFirst(Int(first))
       let part = rest.prefix(Reply.ownersPerMessage)
       let next = Int(first) + part.count
       return .owners(part.map(PageOwner.init), next: part.count < rest.count ? UInt32(next) : 0)
     } catch {
       return .done(error: -error.rawValue)
     }
+  }
+
+  private func mappers(_ device: Int, _ page: UInt64) throws(Errno) -> [PageMapper] {
+    guard let mount = mount(device) else {
+      return try failures.mappers(device: device, page: page)
+    }
+    return try mount.mappers(block: page)
   }
 
   func predict(
@@ -80,7 +98,7 @@ extension Server {
     let origin: FailureOrigin
     switch kind {
     case .media, .latent:
-      _ = try failures.mappers(device: device, page: page)
+      _ = try mappers(device, page)
       return Prediction(outcome: .later)
     case .poison:
       origin =
@@ -93,11 +111,16 @@ extension Server {
         throw .noSuchProcess
       }
       guard
-        try failures.mappers(device: device, page: page).contains(where: { $0.process == process })
+        try mappers(device, page).contains(where: { $0.process == process })
       else { throw .badAddress }
     }
-    let decided = try failures.dryRun(
-      device: device, page: page, origin: origin, faultsIn: process != nil)
+    let decided: GenericFailure
+    if let mount = mount(device) {
+      decided = try mount.prediction(block: page, origin: origin)
+    } else {
+      decided = try failures.dryRun(
+        device: device, page: page, origin: origin, faultsIn: process != nil)
+    }
     guard case .handled(let plan) = decided else { return Prediction(outcome: .unknownOwner) }
     let workloads = registry.workloads
     func command(_ process: Int) -> String {

@@ -1,6 +1,7 @@
 internal import DaxModel
 internal import FailureEngine
 internal import FaultEngine
+internal import FuseMount
 internal import Latency
 internal import LinuxSys
 internal import Medium
@@ -17,13 +18,15 @@ extension Server {
     case .getServer:
       return .server(
         ServerInfo(
-          pid: ThisProcess.identifier, devices: devices.count,
+          pid: ThisProcess.identifier, devices: devices.count + filesystems.count,
           workloads: registry.workloads.count, attachedEver: registry.attachedEver,
           directory: path, hasPanicked: failures.hasPanicked, awaited: failures.awaited ?? 0))
     case .getDevice(let index):
+      if let mount = mount(index) { return .device(information(mount, index)) }
       guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
       return .device(information(index))
     case .getPages(let index, let first, let count):
+      if let mount = mount(index) { return pages(mount, index, first: first, count: count) }
       guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
       return pages(index, first: first, count: count)
     case .getLatency(let index, let kind, let first):

@@ -96,7 +96,10 @@ extension Server {
   }
 
   fileprivate func bytes(_ device: Int, _ folios: Range<Int>) -> Range<UInt64> {
-    devices[device].offset(
+    guard devices.indices.contains(device) else {
+      return UInt64(folios.lowerBound) << 12..<UInt64(folios.upperBound) << 12
+    }
+    return devices[device].offset(
       ofFolio: folios.lowerBound)..<devices[device].offset(ofFolio: folios.upperBound)
   }
 }

@@ -1,3 +1,4 @@
+public import ExtentFS
 public import FailureEngine
 public import FaultEngine
 internal import FuseMount
@@ -5,6 +6,7 @@ internal import Latency
 internal import LinuxSys
 public import Logging
 internal import Medium
+public import MemoryFailure
 internal import NvdimmBus
 internal import PageModel
 internal import PmemBase
@@ -30,6 +32,10 @@ public final class Server: Sendable {
     public var mounts: [String]
     /// Their media are erased, and new filesystems made.
     public var formats: Bool
+    /// Writing over bad sectors of a mount clears them.
+    public var clearsErrors = true
+    /// What new filesystems are to be; nil: XFS for the medium's size.
+    public var format: Format?
 
     public init(
       devices: [DeviceSpecification] = [DeviceSpecification()], socket: String? = nil,
@@ -117,6 +123,9 @@ public final class Server: Sendable {
     } catch {
       throw .system(call: "pipe2", path: "failing pages", error)
     }
+    for (index, filesystem) in filesystems.enumerated() {
+      filesystem.report(to: failures, as: devices.count + index)
+    }
     do throws(SysfsError) {
       nvdimm = try NvdimmBus(
         devices: emulated, bus: bus, media: FailingMedia(failures, devices: emulated.count),
@@ -185,7 +194,10 @@ public final class Server: Sendable {
     do throws(MountError) {
       for (directory, device) in zip(options.mounts, media) {
         filesystems.append(
-          try FilesystemMount(device.medium, at: directory, formats: options.formats))
+          try FilesystemMount(
+            device.medium, at: directory, formats: options.formats,
+            kernel: options.failures.kernel, clears: options.clearsErrors,
+            format: options.format))
       }
     } catch {
       for filesystem in filesystems { filesystem.stop() }

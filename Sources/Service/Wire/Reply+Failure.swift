@@ -73,7 +73,9 @@ public enum PoisonFile {
 
 /// The memory in which a workload notes the signals that its handlers were called with.
 public enum HandledRing {
-  public static let bytes = Int(SD_HANDLED_ENTRIES + 1) * 32
+  public static let bytes = Int(SD_HANDLED_ENTRIES + SD_NOTES + 1) * 32
+  /// Where the server's notes are, so many of 32 bytes: page, address, shift.
+  public static let notes = (at: Int(SD_HANDLED_ENTRIES + 1) * 32, count: Int(SD_NOTES))
 
   public struct Entry: Sendable, Equatable {
     public let thread: UInt32

@@ -84,12 +84,14 @@ public struct DeviceInfo: Sendable, Equatable {
   public var targetNode: Int32
   /// Address spaces that map it now.
   public var workloads: Int
+  /// Where its filesystem is mounted; empty for one that is mapped itself.
+  public var mountpoint: String
 
   public init(
     index: Int, name: String, medium: MediumKind, mediumPath: String, size: UInt64,
     alignment: UInt64, resource: UInt64, mappedPages: UInt64, insertedEver: UInt64,
     faultsEver: UInt64, pagemapReferences: UInt64, major: UInt32, minor: UInt32,
-    targetNode: Int32, workloads: Int
+    targetNode: Int32, workloads: Int, mountpoint: String = ""
   ) {
     self.index = index
     self.name = name
@@ -106,6 +108,7 @@ public struct DeviceInfo: Sendable, Equatable {
     self.minor = minor
     self.targetNode = targetNode
     self.workloads = workloads
+    self.mountpoint = mountpoint
   }
 
   init(_ m: sd_device) {
@@ -115,7 +118,8 @@ public struct DeviceInfo: Sendable, Equatable {
       mediumPath: Codec.text(m.medium_path), size: m.size, alignment: m.alignment,
       resource: m.resource, mappedPages: m.mapped_pages, insertedEver: m.inserted_ever,
       faultsEver: m.faults_ever, pagemapReferences: m.pagemap_references, major: m.major,
-      minor: m.minor, targetNode: m.target_node, workloads: Int(m.workloads))
+      minor: m.minor, targetNode: m.target_node, workloads: Int(m.workloads),
+      mountpoint: Codec.text(m.mountpoint))
   }
 
   var encoded: [UInt8] {
@@ -135,6 +139,7 @@ public struct DeviceInfo: Sendable, Equatable {
     m.minor = minor
     m.target_node = targetNode
     m.workloads = UInt32(workloads)
+    Codec.put(mountpoint, into: &m.mountpoint)
     return Codec.bytes(of: m)
   }
 }

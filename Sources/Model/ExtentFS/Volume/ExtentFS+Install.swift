@@ -1,12 +1,17 @@
 internal import OwnerIndex
 
 extension ExtentFS {
-  /// Blocks that mkfs puts down and that no file or inode ever has.
+  /// Blocks that mkfs puts down and that no file ever has, nor an inode that comes later: ext4's tables are there from the beginning.
   var fixedRuns: [OwnerRun] {
     index.runs(in: 0..<blockCount).filter { run in
-      run.owners.contains { if case .metadata(let kind) = $0 { kind != .inodes } else { false } }
+      run.owners.contains {
+        if case .metadata(let kind) = $0 { kind != .inodes || !hasChunks } else { false }
+      }
     }
   }
+
+  /// XFS takes room for inodes as it goes.
+  var hasChunks: Bool { format.kind == .xfs }
 
   var logRegion: Range<UInt64>? {
     fixedRuns.first { $0.owners == [.metadata(.log)] }?.blocks
@@ -23,7 +28,7 @@ extension ExtentFS {
       for owner in run.owners { index.add(owner, to: run.blocks) }
       used.append(run.blocks)
     }
-    for chunk in table.chunks {
+    for chunk in hasChunks ? table.chunks : [] {
       index.add(.metadata(.inodes), to: chunk..<chunk + 8)
       used.append(chunk..<chunk + 8)
     }
@@ -42,10 +47,14 @@ extension ExtentFS {
     self.index = index
     space = FreeSpace(blocks: blockCount, groupBlocks: format.groupBlocks, used: used)
     inodes = table.inodes
-    // The realtime device's two inodes are behind the root.
-    let taken = Set(table.inodes.keys).union([root, root + 1, root + 2])
-    freeInodes = table.chunks.sorted(by: >).flatMap { chunk in
-      (chunk * 8..<chunk * 8 + 64).reversed().filter { !taken.contains($0) }
+    if hasChunks {
+      // The realtime device's two inodes are behind the root.
+      let taken = Set(table.inodes.keys).union([root, root + 1, root + 2])
+      freeInodes = table.chunks.sorted(by: >).flatMap { chunk in
+        (chunk * 8..<chunk * 8 + 64).reversed().filter { !taken.contains($0) }
+      }
+    } else {
+      freeInodes.removeAll { table.inodes[$0] != nil }
     }
     for inode in inodes.values {
       inode.isInCore = false

@@ -4,8 +4,11 @@ extension InodeTable {
   /// What cannot be in any filesystem: each as a sentence. Nothing, for what this softdax wrote.
   ///
   /// - Parameters:
-  ///   - fixed: Blocks that belong to no file and no inode.
-  func problems(root: UInt64, blockCount: UInt64, fixed: [Range<UInt64>]) -> [String] {
+  ///   - fixed: Blocks that belong to no file and no chunk of inodes.
+  ///   - hasChunks: Inodes are where their numbers say (XFS), and not in tables.
+  func problems(
+    root: UInt64, blockCount: UInt64, fixed: [Range<UInt64>], hasChunks: Bool
+  ) -> [String] {
     var problems: [String] = []
     guard let top = inodes[root], top.kind == .directory else {
       return ["the root directory, inode \(root), is not there"]
@@ -36,7 +39,7 @@ extension InodeTable {
       }
     }
     problems += unreachable(root)
-    problems += misplaced(blockCount, fixed)
+    problems += misplaced(blockCount, fixed, hasChunks)
     return problems.sorted()
   }
 
@@ -56,10 +59,12 @@ extension InodeTable {
   }
 
   /// Blocks outside the device, or in places that are not files'.
-  private func misplaced(_ blockCount: UInt64, _ fixed: [Range<UInt64>]) -> [String] {
+  private func misplaced(
+    _ blockCount: UInt64, _ fixed: [Range<UInt64>], _ hasChunks: Bool
+  ) -> [String] {
     var problems: [String] = []
     var metadata = fixed
-    for chunk in chunks { metadata.append(chunk..<chunk + 8) }
+    for chunk in hasChunks ? chunks : [] { metadata.append(chunk..<chunk + 8) }
     var data: [(blocks: Range<UInt64>, inode: UInt64)] = []
     for inode in inodes.values {
       for block in inode.mapBlocks { metadata.append(block..<block + 1) }

@@ -27,7 +27,8 @@ struct Superblock: Equatable {
       let alignment: UInt64 = try reader.take()
       let flags: UInt32 = try reader.take()
       format = Format(
-        kind: .xfs, hasReverseMap: flags & 1 != 0, hasReflink: flags & 2 != 0,
+        kind: flags & 4 != 0 ? .ext4 : .xfs, hasReverseMap: flags & 1 != 0,
+        hasReflink: flags & 2 != 0,
         groupBlocks: groupBlocks, logBlocks: logBlocks, alignment: alignment)
       guard (1..<1 << 48).contains(blockCount), (1...blockCount).contains(groupBlocks),
         (1...blockCount).contains(logBlocks), start <= blockCount - logBlocks,
@@ -60,7 +61,9 @@ struct Superblock: Equatable {
     writer.put(log.lowerBound)
     writer.put(UInt64(log.count))
     writer.put(format.alignment)
-    writer.put(UInt32(format.hasReverseMap ? 1 : 0) | UInt32(format.hasReflink ? 2 : 0))
+    writer.put(
+      UInt32(format.hasReverseMap ? 1 : 0) | UInt32(format.hasReflink ? 2 : 0)
+        | UInt32(format.kind == .ext4 ? 4 : 0))
     var bytes = writer.bytes + [UInt8](repeating: 0, count: Self.size - writer.bytes.count)
     let sum = Self.checksum(bytes)
     for byte in 0..<4 { bytes[12 + byte] = UInt8(truncatingIfNeeded: sum >> (8 * UInt32(byte))) }

@@ -51,13 +51,15 @@ public final class Volume {
   /// - Parameters:
   ///   - identifier: 16 bytes, no two filesystems' alike.
   ///   - owner: Whom the root directory belongs to.
+  ///   - wanted: What mkfs is told; nil: XFS for this size.
   /// - Throws: `.tooSmall`, `.unreadable`.
   public static func format(
     _ bytes: any DeviceBytes, blockCount: UInt64, identifier: [UInt8],
-    owner: Attributes = Attributes(mode: 0o755), media: any Media = HealthyMedia()
+    owner: Attributes = Attributes(mode: 0o755), media: any Media = HealthyMedia(),
+    as wanted: Format? = nil
   ) throws(ImageProblem) {
     guard blockCount >= leastBlocks else { throw .tooSmall(blocks: blockCount, least: leastBlocks) }
-    let format = Self.format(blockCount)
+    let format = wanted ?? Self.format(blockCount)
     let ledger = ChangeLedger()
     let filesystem = ExtentFS(format, blockCount: blockCount, media: media, contents: bytes)
     guard let region = filesystem.logRegion, UInt64(region.count) == format.logBlocks else {

@@ -73,7 +73,8 @@ struct VolumeImage {
   func check(_ table: InodeTable) throws(ImageProblem) {
     let fresh = fresh()
     let problems = table.problems(
-      root: fresh.root, blockCount: superblock.blockCount, fixed: fresh.fixedRuns.map(\.blocks))
+      root: fresh.root, blockCount: superblock.blockCount, fixed: fresh.fixedRuns.map(\.blocks),
+      hasChunks: fresh.hasChunks)
     guard problems.isEmpty else { throw .contents(problems) }
   }
 }

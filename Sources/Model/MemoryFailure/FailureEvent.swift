@@ -1,5 +1,3 @@
-public import MemoryFailure
-
 /// What happens to pages that fail, as it happens. Devices are indices, sectors have 512 bytes, addresses are the workload's.
 public enum FailureEvent: Sendable {
   /// Sectors break. `latent`: the list of bad blocks does not say so; `poison`: the medium stays good.

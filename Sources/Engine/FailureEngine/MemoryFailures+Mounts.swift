@@ -1,0 +1,15 @@
+internal import FaultEngine
+public import FuseMount
+internal import LinuxSys
+internal import MemoryFailure
+internal import Synchronization
+
+/// Mounts' failures are theirs, under their own locks; settings and observers are the machine's. A mount's lock is never asked for here.
+extension MemoryFailures: FailureWitness {
+  /// Ends the machine: every workload is killed.
+  public func panic(device: Int, folio: Int) {
+    panicked.store(true, ordering: .sequentiallyConsistent)
+    note(.panicked(device: device, folio: folio))
+    for workload in workloads() { BusError.kill(process: workload.process) }
+  }
+}

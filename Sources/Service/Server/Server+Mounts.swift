@@ -1,0 +1,84 @@
+internal import DaxModel
+internal import FaultEngine
+internal import FuseMount
+internal import Medium
+internal import MemoryFailure
+internal import NvdimmBus
+internal import PageModel
+internal import PmemBase
+internal import SystemPackage
+internal import Wire
+
+/// Mounts' devices, as tools name them: they come after those that are mapped themselves, and are called pmem0, pmem1 … in the order of
+/// the mounts.
+extension Server {
+  func mount(_ device: Int) -> FilesystemMount? {
+    let index = device - devices.count
+    return filesystems.indices.contains(index) ? filesystems[index] : nil
+  }
+
+  /// Where a mount's device would be in physical memory: no emulated device reaches so far.
+  func resource(_ device: Int) -> UInt64 {
+    devices.indices.contains(device)
+      ? emulated[device].resource : 1 << 46 + UInt64(device - devices.count) << 42
+  }
+
+  /// What the device holds, in bytes; nil: there is none.
+  func size(_ device: Int) -> UInt64? {
+    devices.indices.contains(device)
+      ? devices[device].geometry.size : mount(device)?.medium.size
+  }
+
+  func information(_ mount: FilesystemMount, _ index: Int) -> DeviceInfo {
+    DeviceInfo(
+      index: index, name: "pmem\(index - devices.count)", medium: mount.medium.kind,
+      mediumPath: mount.medium.path, size: mount.medium.size, alignment: PageSize.base.bytes,
+      resource: resource(index), mappedPages: mount.mappedPages, insertedEver: 0, faultsEver: 0,
+      pagemapReferences: 0, major: 0, minor: 0, targetNode: -1, workloads: mount.workloads,
+      mountpoint: mount.directory)
+  }
+
+  func pages(
+    _ mount: FilesystemMount, _ index: Int, first: UInt64, count: UInt64
+  ) -> Reply {
+    let end = mount.medium.size >> 12
+    guard first < end, count <= end - first else {
+      return .done(error: -Errno.outOfRange.rawValue)
+    }
+    let wanted = count == 0 ? end : first + count
+    let until = min(wanted, first + UInt64(Reply.pagesPerMessage))
+    let pages = mount.counts(of: first..<until).enumerated().map { index, page in
+      let pfn = first + UInt64(index)
+      return PageInfo(
+        pfn: pfn, physical: resource(index) + pfn << 12, order: 0, isIdle: page.isIdle,
+        refcount: page.counts.refcount, mapcount: page.counts.mapcount,
+        pincount: page.counts.pincount, share: page.counts.share)
+    }
+    return .pages(pages, next: until == wanted ? 0 : until)
+  }
+
+  func inject(_ injection: Request.Injection, on mount: FilesystemMount) throws(Errno) {
+    guard injection.after == 0 else { throw .notSupported }
+    try mount.inject(
+      injection.kind, sectors: injection.first..<injection.first + injection.count,
+      dataStays: injection.dataStays, process: injection.process)
+  }
+
+  /// A file's page of a workload.
+  func locateFile(_ address: UInt64, in process: Int32) -> Reply {
+    let own = registry.workloads.filter { $0.process == process }
+    if own.contains(where: { $0.isMarkedFile(address) }) {
+      // EHWPOISON
+      return .done(error: -133)
+    }
+    let found = own.lazy.compactMap { $0.locateFile(address) }.first
+    guard let found, let index = filesystems.firstIndex(where: { $0 === found.mount }) else {
+      return .done(error: -Errno.badAddress.rawValue)
+    }
+    let device = devices.count + index
+    return .located(
+      Reply.Location(
+        device: device, physical: resource(device) + found.block << 12,
+        isExclusive: found.isExclusive))
+  }
+}
