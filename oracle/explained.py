@@ -9,6 +9,8 @@ KNOWN = [
     (['6.1'], r'^\d+ \S+ wr .*: ok: None != False; faulted: None != True', r'^(?=[\s\S]*^- reflink )[\s\S]*^\S+ pwrite ',
      'a store to a page that still shows the block from before a pwrite faults for ever in 6.1: insert_pfn leaves an entry for another '
      'block alone and says that all is well; the model says SIGBUS'),
+    (['6.1'], r'^one stopped at "\S+ (wr|rbuf|touch) .*" \((not done|no sign of life)', r'^(?=[\s\S]*^- reflink )[\s\S]*^\S+ pwrite ',
+     'the same endless fault, of which the guest did not come back in its time'),
     (['6.1', '6.12', '7.2'], r"^\d+ \S+ mprotect .*: ok: None != True; err: 'ENOMEM' != None", r'^# mremap-hole ',
      'device-dax leaves a page free behind what mremap moves (dax_get_unmapped_area); live, the host chooses the place, and leaves none'),
 ]

@@ -62,8 +62,9 @@ def load(path):
 def differences(truth, row):
     """What of the row is not as in the truth, step by step as texts; empty when it agrees."""
     if bool(truth.get('guest_died')) != bool(row.get('guest_died')):
-        died, lived = ('one', 'the other') if truth.get('guest_died') else ('the other', 'one')
-        return [f'{died} stopped, {lived} did not']
+        died, lived, row = ('one', 'the other', truth) if truth.get('guest_died') else ('the other', 'one', row)
+        where = f' at "{row["last_step"]}" ({row.get("why")})' if row.get('last_step') else ''
+        return [f'{died} stopped{where}, {lived} did not']
     if truth.get('guest_died'):
         return []
     return judge.compare(truth, row)[1]
