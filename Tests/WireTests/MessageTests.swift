@@ -48,7 +48,7 @@ internal import Testing
     #expect(size(sd_bucket_count.self) == [16, 16])
     #expect(size(sd_server.self) == [168, 168])
     #expect(size(sd_get_device.self) == [16, 16])
-    #expect(size(sd_device.self) == [376, 376])
+    #expect(size(sd_device.self) == [632, 632])
     #expect(size(sd_get_pages.self) == [32, 32])
     #expect(size(sd_page.self) == [40, 40])
     #expect(size(sd_pages.self) == [24, 24])

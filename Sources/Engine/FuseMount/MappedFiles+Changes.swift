@@ -129,6 +129,13 @@ extension MappedFiles {
           process: space, addresses: part.addresses, advice == Advice.hugePage)
       }
       return .nothing
+    case Advice.dontFork, Advice.doFork:
+      // Kept in the window itself: a part becomes one, behind the others in the file's order.
+      for part in parts {
+        filesystem.openMapping(of: part.value.inode)?.separate(
+          process: space, addresses: part.addresses)
+      }
+      return .perform
     // Of the medium's pages nothing is to be merged, moved out or aged; what concerns the mapping alone is the kernel's.
     case Advice.mergeable, Advice.unmergeable, Advice.cold, Advice.pageOut: return .nothing
     default: return .perform

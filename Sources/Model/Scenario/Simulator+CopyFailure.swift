@@ -10,7 +10,8 @@ extension Simulator {
   /// v6.12, v7.3); oracle `xfs-fork-copy-shared`, `xfs-fork-copy-policies`.
   mutating func failOrdinary(_ physical: UInt64, origin: FailureOrigin) -> Result<Void, Errno> {
     let frame = physical >> 12
-    hostMemoryFailed = true
+    // Frame 0 is what pagemap says of an absent page.
+    if frame != 0 { hostMemoryFailed = true }
     switch machine.frames.state(of: frame) {
     case .mapped(let copied):
       let plan = KillPlan(
