@@ -241,6 +241,7 @@ extension Server {
           address: plan.address, length: plan.length,
           isWrite: change.argument == UInt64(Advice.populateWrite),
           stopsAtHoles: !failures.options.kernel.populatesBehindHoles)
+        if let failure = plan.failure { throw failure }
       } catch {
         try conversation.channel.send(.changePlan(Reply.ChangePlan(error: -error.rawValue)))
         return
