@@ -64,7 +64,8 @@ static void set_memory_error(siginfo_t *info, int code, uintptr_t address, unsig
 
 enum verdict { AS_IT_IS, MEMORY_ERROR, GOOD_AGAIN };
 
-/* Whether the page is one that the medium cannot give: a kernel without CONFIG_MEMORY_FAILURE says BUS_ADRERR of its marker. */
+/* Tells the server that a touch has been told; the next one is decided anew.  Whether the page is one that the medium cannot give:
+ * a kernel without CONFIG_MEMORY_FAILURE says BUS_ADRERR of its marker. */
 static bool is_marked(uintptr_t address)
 {
 	struct sd_locate question = { .header = sd_header_of(SD_LOCATE), .address = address };
@@ -96,7 +97,7 @@ static enum verdict judge_file(siginfo_t *info)
 		set_memory_error(info, BUS_MCEERR_AR, address ? address : (uintptr_t)info->si_addr, (unsigned)shift);
 		return MEMORY_ERROR;
 	}
-	if (info->si_code == BUS_ADRERR && is_marked((uintptr_t)info->si_addr))
+	if (is_marked((uintptr_t)info->si_addr))
 		set_memory_error(info, BUS_MCEERR_AR, (uintptr_t)info->si_addr, 12);
 	return info->si_code == BUS_MCEERR_AR ? MEMORY_ERROR : AS_IT_IS;
 }

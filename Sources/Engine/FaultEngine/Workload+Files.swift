@@ -105,9 +105,9 @@ extension Workload {
     return nil
   }
 
-  /// Whether a touch of a file's page meets a marker.
-  public func isMarkedFile(_ address: UInt64) -> Bool {
-    fileFaults.mounts.contains { $0.mount.isMarked(address, in: $0.space) }
+  /// A touch of a file was SIGBUS, and its thread has been told. Returns whether it was a memory error.
+  public func wasToldOfFile(_ address: UInt64) -> Bool {
+    fileFaults.mounts.contains { $0.mount.wasTold(address, in: $0.space) }
   }
 
   /// madvise(MADV_HWPOISON) of a file's page by a thread; nil where there is no window of a file.

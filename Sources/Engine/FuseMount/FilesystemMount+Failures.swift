@@ -111,10 +111,15 @@ extension FilesystemMount {
     }
   }
 
-  /// Whether there is a marker at an address: the medium cannot give the page.
-  public func isMarked(_ address: UInt64, in space: Int) -> Bool {
+  /// A touch was SIGBUS, and its thread has been told: the next one is decided anew.
+  ///
+  /// - Returns: Whether it was a memory error: there is a marker at the address.
+  public func wasTold(_ address: UInt64, in space: Int) -> Bool {
     files.withLock { files in
-      files.spaces[space]?.markers.contains(PageSize.base.roundDown(address)) ?? false
+      let page = PageSize.base.roundDown(address)
+      let isMarked = files.spaces[space]?.markers.contains(page) ?? false
+      files.forgetRefusal(page, in: space)
+      return isMarked
     }
   }
 

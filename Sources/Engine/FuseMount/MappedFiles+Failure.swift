@@ -153,20 +153,44 @@ extension MappedFiles {
 
   /// The touch is SIGBUS, told as a memory error once; what later ones are told, the model says: so a marker stays where that is the
   /// same, and else memory whose touch is BUS_ADRERR. Both go when the page is good.
+  ///
+  /// - Parameter told: What the touch is told; nil: where it was, and one small page.
   func refuse(
-    _ page: UInt64, in space: Int, told: (address: UInt64, shift: UInt64)
+    _ page: UInt64, in space: Int, told: (address: UInt64, shift: UInt64)?
   ) -> FileTouchAnswer {
     guard let host = spaces[space]?.host else { return .done }
     host.zap(page..<page + PageSize.base.bytes)
-    host.note(page: page, address: told.address, shift: told.shift)
+    if let told { host.note(page: page, address: told.address, shift: told.shift) }
     if filesystem.kernel.faultsTellPoison, host.fail(page) {
       spaces[space]!.markers.insert(page)
       hasMarkers = true
     } else {
+      if told == nil { host.note(page: page, address: 0, shift: PageSize.base.shift) }
       putBeyond(page, in: space)
       host.wake(page..<page + PageSize.base.bytes)
     }
     return .done
+  }
+
+  /// What was put in a page's place for one touch goes; what is behind the file's end stays, and so does the marker of a page that the model
+  /// says nobody has.
+  func forgetRefusal(_ page: UInt64, in space: Int) {
+    if let view = spaces[space]?.views[page]?.value,
+      filesystem.openMapping(of: view.inode)?.entry(of: space, at: page) != nil,
+      spaces[space]!.markers.remove(page) != nil
+    {
+      spaces[space]!.host.zap(page..<page + PageSize.base.bytes)
+    }
+    guard let present = spaces[space], present.backing[page]?.value == .beyond,
+      let view = present.views[page]?.value,
+      page >> 12 &+ view.shift < (filesystem.size(of: view.inode) + 4095) >> 12
+    else { return }
+    let addresses = page..<page + PageSize.base.bytes
+    guard
+      (try? present.host.place(.nothing, at: addresses, protection: protection(space, page)))
+        != nil
+    else { return }
+    spaces[space]!.backing.set(addresses, nil)
   }
 
   /// A touch of the page is SIGBUS with BUS_ADRERR, by itself.

@@ -43,7 +43,10 @@ extension MappedFiles {
       own.waiting.insert(at)
       return .done
     }
-    guard mayWait || stale.isEmpty && (view.isShared || !touch.isWrite) else { return .needsAgent }
+    // What may fail is decided once: a store that could not be made may leave the file another one.
+    guard mayWait || media.isSound && stale.isEmpty && (view.isShared || !touch.isWrite) else {
+      return .needsAgent
+    }
     guard let mapping = mapping(view.inode) else {
       host.fail(at)
       host.wake(page)
@@ -79,7 +82,7 @@ extension MappedFiles {
       putBeyond(at, in: space)
     case .fatal(.memoryError):
       guard mayWait else { return .needsAgent }
-      return refuse(at, in: space, told: (0, PageSize.base.shift))
+      return refuse(at, in: space, told: nil)
     case .outOfMemory: host.fail(at)
     // The kernel tells the thread itself.
     case .fatal(.accessError), .unmapped, .waits: break

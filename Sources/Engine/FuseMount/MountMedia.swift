@@ -9,6 +9,9 @@ final class MountMedia: Media {
   /// - Parameter clears: The bus can clear sectors.
   init(clears: Bool) { driver = PmemDevice(clearing: clears ? .unit(512) : .never) }
 
+  /// Nothing is bad, and nothing said to be.
+  var isSound: Bool { driver.latent.isEmpty && driver.badBlocks.isEmpty }
+
   /// Whether a touch of the blocks meets an error.
   func isBroken(_ blocks: Range<UInt64>) -> Bool {
     !driver.latent.isEmpty && driver.latent.contains(anyOf: Self.bytes(blocks))
@@ -29,8 +32,7 @@ final class MountMedia: Media {
   }
 
   func copyable(bytes: Range<UInt64>) -> UInt64 {
-    driver.latent.isEmpty && driver.badBlocks.isEmpty
-      ? UInt64(bytes.count) : driver.copyable(bytes)
+    isSound ? UInt64(bytes.count) : driver.copyable(bytes)
   }
 
   static func bytes(_ blocks: Range<UInt64>) -> Range<UInt64> {

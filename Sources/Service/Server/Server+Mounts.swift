@@ -67,7 +67,7 @@ extension Server {
   /// A file's page of a workload.
   func locateFile(_ address: UInt64, in process: Int32) -> Reply {
     let own = registry.workloads.filter { $0.process == process }
-    if own.contains(where: { $0.isMarkedFile(address) }) {
+    if own.contains(where: { $0.wasToldOfFile(address) }) {
       // EHWPOISON
       return .done(error: -133)
     }
