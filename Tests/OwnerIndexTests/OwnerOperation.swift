@@ -46,7 +46,7 @@ enum OwnerOperation: CustomStringConvertible {
 
   /// At a file's beginning, or around the last page that a record has room for.
   private static func page(using generator: inout SeededGenerator) -> UInt64 {
-    let first: UInt64 = Int.random(in: 0..<4, using: &generator) > 0 ? 0 : 1 << 39 - 4096 - 32
+    let first: UInt64 = Int.random(in: 0..<4, using: &generator) > 0 ? 0 : 1 << 41 - 2048 - 32
     return first + UInt64.random(in: 0..<pages, using: &generator)
   }
 

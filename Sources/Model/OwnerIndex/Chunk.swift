@@ -1,11 +1,11 @@
-/// The runs of 16 MiB: records in order that do not overlap, and bits with ranks that say where each begins, in one array of words.
+/// The runs of 8 MiB: records in order that do not overlap, and bits with ranks that say where each begins, in one array of words.
 ///
 /// First the bits, in groups of four words: one that says how many records begin before each of the three behind it (16 bits
 /// each), and those three, for 192 blocks. So the record of a block is one load, one population count and its place. Every
 /// change keeps the ranks true: nothing has to be built before it is read. Then two words for each record (`Record.words`).
-/// 704 bytes once a record is there, and 16 for each.
+/// 352 bytes once a record is there, and 16 for each.
 struct Chunk {
-  static let shift: UInt64 = 12
+  static let shift: UInt64 = 11
   static let blocks: UInt64 = 1 << shift
 
   private static let groupBlocks: UInt64 = 192

@@ -1,15 +1,15 @@
 /// Which files own each block of a device: the reverse map, exact under clone, copy-on-write,
 /// truncate and punch.
 ///
-/// The blocks are cut into chunks of 16 MiB; a chunk is an ordered array of runs that do not
+/// The blocks are cut into chunks of 8 MiB; a chunk is an ordered array of runs that do not
 /// overlap, and bits with ranks that say where each begins, so a lookup searches nothing and a change moves
 /// no more than one chunk's records. A run that several files share has one record and a list of
 /// owners.
 ///
 /// A value: a copy is a snapshot, which another thread may read while this one changes. Taking it costs
-/// nothing; the first change after it copies the table of leaves (8 bytes for each 2 GiB), a leaf and a chunk.
+/// nothing; the first change after it copies the table of leaves (8 bytes for each GiB), a leaf and a chunk.
 ///
-/// Memory: 16 bytes for each run (a run that crosses chunks has one record in each), 740 bytes for
+/// Memory: 16 bytes for each run (a run that crosses chunks has one record in each), 400 bytes for
 /// each chunk in use, 24 bytes for each owner of a shared run and 56 for its list. Costs are for n runs in
 /// the chunks that a call touches and k owners of a block.
 public struct OwnerIndex: Sendable {

@@ -22,7 +22,7 @@ struct Record {
   /// A count may be that of all blocks of a chunk.
   private static let pageShift = 2 * Chunk.shift + 1
 
-  /// nil for a file's page that a record has no room for: above 2 PiB.
+  /// nil for a file's page that a record has no room for: above 8 PiB.
   init?(start: UInt32, count: UInt32, owner: BlockOwner) {
     self.start = start
     self.count = count
