@@ -47,8 +47,8 @@ extension Server {
     }
     let wanted = count == 0 ? end : first + count
     let until = min(wanted, first + UInt64(Reply.pagesPerMessage))
-    let pages = mount.counts(of: first..<until).enumerated().map { index, page in
-      let pfn = first + UInt64(index)
+    let pages = mount.counts(of: first..<until).enumerated().map { place, page in
+      let pfn = first + UInt64(place)
       return PageInfo(
         pfn: pfn, physical: resource(index) + pfn << 12, order: 0, isIdle: page.isIdle,
         refcount: page.counts.refcount, mapcount: page.counts.mapcount,
