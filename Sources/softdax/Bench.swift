@@ -21,32 +21,17 @@ struct BenchInsert: ParsableCommand {
       Example: softdax bench insert --repetitions 15 --json > insert.json
       """)
 
-  @Option(help: ArgumentHelp("Times that each row is measured on each side.", valueName: "n"))
-  var repetitions = 9
-
-  @Option(help: ArgumentHelp("4 KiB pages that a measurement touches.", valueName: "n"))
-  var pages: UInt64 = 8192
+  @OptionGroup var runs: BenchRuns
+  @OptionGroup var touched: TouchedPages
 
   @Flag(help: "Only the C side: what this host can do at best.")
   var baseline = false
 
-  @Flag(help: "JSON, with every repetition.")
-  var json = false
-
-  func validate() throws {
-    guard (1...1000).contains(repetitions) else {
-      throw ValidationError("--repetitions takes 1 to 1000; 9 or more for figures to quote.")
-    }
-    guard (256...1 << 20).contains(pages) else {
-      throw ValidationError("--pages takes 256 to 1048576 (1 MiB to 4 GiB).")
-    }
-  }
-
   func run() throws {
-    var bench = try InsertBench(repetitions: repetitions, pages: pages, withServer: !baseline)
+    var bench = try InsertBench(
+      repetitions: runs.repetitions, pages: touched.pages, withServer: !baseline)
     let report = try bench.run()
-    print(json ? try jsonText(report) : report.text, terminator: json ? "\n" : "")
-    if report.control.isVoid || report.hasFailure { throw ExitCode.failure }
+    try runs.conclude(report)
   }
 }
 
@@ -61,28 +46,12 @@ struct BenchFiles: ParsableCommand {
       Example: softdax bench files --repetitions 15
       """)
 
-  @Option(help: ArgumentHelp("Times that each row is measured on each side.", valueName: "n"))
-  var repetitions = 9
-
-  @Option(help: ArgumentHelp("Pages that a measurement touches.", valueName: "n"))
-  var pages: UInt64 = 8192
-
-  @Flag(help: "JSON, with every repetition.")
-  var json = false
-
-  func validate() throws {
-    guard (1...1000).contains(repetitions) else {
-      throw ValidationError("--repetitions takes 1 to 1000; 9 or more for figures to quote.")
-    }
-    guard (256...1 << 20).contains(pages) else {
-      throw ValidationError("--pages takes 256 to 1048576 (1 MiB to 4 GiB).")
-    }
-  }
+  @OptionGroup var runs: BenchRuns
+  @OptionGroup var touched: TouchedPages
 
   func run() throws {
-    let report = try FileBench(repetitions: repetitions, pages: pages).run()
-    print(json ? try jsonText(report) : report.text, terminator: json ? "\n" : "")
-    if report.control.isVoid || report.hasFailure { throw ExitCode.failure }
+    let report = try FileBench(repetitions: runs.repetitions, pages: touched.pages).run()
+    try runs.conclude(report)
   }
 }
 
@@ -98,27 +67,19 @@ struct BenchPoison: ParsableCommand {
       Example: softdax bench poison --repetitions 15 --json > poison.json
       """)
 
-  @Option(help: ArgumentHelp("Times that each row is measured on each side.", valueName: "n"))
-  var repetitions = 9
+  @OptionGroup var runs: BenchRuns
 
   @Option(help: ArgumentHelp("Errors of one measurement.", valueName: "n"))
   var rounds = 200
 
-  @Flag(help: "JSON, with every repetition.")
-  var json = false
-
   func validate() throws {
-    guard (1...1000).contains(repetitions) else {
-      throw ValidationError("--repetitions takes 1 to 1000; 9 or more for figures to quote.")
-    }
     guard (1...100_000).contains(rounds) else {
       throw ValidationError("--rounds takes 1 to 100000.")
     }
   }
 
   func run() throws {
-    let report = try PoisonBench(repetitions: repetitions, rounds: rounds).run()
-    print(json ? try jsonText(report) : report.text, terminator: json ? "\n" : "")
-    if report.control.isVoid || report.hasFailure { throw ExitCode.failure }
+    let report = try PoisonBench(repetitions: runs.repetitions, rounds: rounds).run()
+    try runs.conclude(report)
   }
 }

@@ -15,8 +15,7 @@ struct BenchOwners: ParsableCommand {
   @Option(help: ArgumentHelp("Extents in the index.", valueName: "n"))
   var extents = 10_000_000
 
-  @Option(help: ArgumentHelp("Times that each row is measured on each side.", valueName: "n"))
-  var repetitions = 9
+  @OptionGroup var runs: BenchRuns
 
   @Option(help: ArgumentHelp("Questions of one measurement.", valueName: "n"))
   var queries = 1_000_000
@@ -24,15 +23,9 @@ struct BenchOwners: ParsableCommand {
   @Option(help: ArgumentHelp("Compare with GETFSMAP of this mounted XFS.", valueName: "dir"))
   var fs: String?
 
-  @Flag(help: "JSON, with every repetition.")
-  var json = false
-
   func validate() throws {
     guard (1000...100_000_000).contains(extents) else {
       throw ValidationError("--extents takes 1000 to 100000000 (some 65 bytes of memory for each).")
-    }
-    guard (1...1000).contains(repetitions) else {
-      throw ValidationError("--repetitions takes 1 to 1000; 9 or more for figures to quote.")
     }
     guard (1000...1_000_000_000).contains(queries) else {
       throw ValidationError("--queries takes 1000 to 1000000000.")
@@ -40,9 +33,8 @@ struct BenchOwners: ParsableCommand {
   }
 
   func run() throws {
-    var bench = OwnersBench(extents: extents, repetitions: repetitions, queries: queries)
+    var bench = OwnersBench(extents: extents, repetitions: runs.repetitions, queries: queries)
     let report = try bench.run(filesystem: fs)
-    print(json ? try jsonText(report) : report.text, terminator: json ? "\n" : "")
-    if report.control.isVoid || report.hasFailure { throw ExitCode.failure }
+    try runs.conclude(report)
   }
 }

@@ -94,7 +94,8 @@ struct DeviceOwners: Encodable {
         mapcount: counts.first?.mapcount ?? 0, badBlocks: runs(known), injected: runs(injected),
         mappers: owners.map {
           Mapper(
-            pid: $0.process, comm: $0.command, address: hexadecimal($0.address), lsb: $0.shift,
+            pid: $0.process, comm: $0.command, address: hexadecimal($0.address),
+            lsb: UInt32($0.shift),
             present: $0.isPresent, policy: $0.policy.rawValue)
         },
         machineCheck: [

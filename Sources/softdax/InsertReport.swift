@@ -67,7 +67,7 @@ struct Control: Encodable, Equatable {
 }
 
 /// The result of `bench insert` and `bench files`.
-struct InsertReport: Encodable {
+struct InsertReport: BenchReport {
   /// One row of the table: both sides.
   struct Row: Encodable {
     var name: String

@@ -1,7 +1,7 @@
 internal import Latency
 
 /// The result of `bench owners`.
-struct OwnersBenchReport: Encodable {
+struct OwnersBenchReport: BenchReport {
   /// Nanoseconds of each repetition, softdax's and the other side's.
   struct Row: Encodable {
     var name: String

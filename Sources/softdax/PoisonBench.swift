@@ -127,7 +127,7 @@ extension PassFigures {
 }
 
 /// The result of `bench poison`.
-struct PoisonReport: Encodable {
+struct PoisonReport: BenchReport {
   static let mappings: [UInt32] = [1, 64]
 
   struct Row: Encodable {

@@ -137,7 +137,7 @@ enum Example {
     .owners([], next: 0),
     .owners(
       [KillPolicy.standard, .early, .late].map {
-        PageOwner(
+        PageMapper(
           process: 1, command: "fio", address: .max, shift: 21, isPresent: $0 == .late, policy: $0)
       }, next: 3),
     .prediction(Prediction(outcome: .unknownOwner), next: 0),

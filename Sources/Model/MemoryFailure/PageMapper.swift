@@ -1,5 +1,5 @@
 /// A mapping that shows a page.
-public struct PageMapper: Sendable {
+public struct PageMapper: Sendable, Equatable {
   public let process: Int32
   public let command: String
   /// Of the page itself.

@@ -61,7 +61,7 @@ extension Server {
       let rest = try mappers(device, page).dropFirst(Int(first))
       let part = rest.prefix(Reply.ownersPerMessage)
       let next = Int(first) + part.count
-      return .owners(part.map(PageOwner.init), next: part.count < rest.count ? UInt32(next) : 0)
+      return .owners(Array(part), next: part.count < rest.count ? UInt32(next) : 0)
     } catch {
       return .done(error: -error.rawValue)
     }
@@ -147,13 +147,5 @@ extension Server {
     }
     return Prediction(
       outcome: .handled, unmapShift: UInt32(plan.unmapShift ?? 0), verdicts: verdicts)
-  }
-}
-
-extension PageOwner {
-  init(_ mapper: PageMapper) {
-    self.init(
-      process: mapper.process, command: mapper.command, address: mapper.address,
-      shift: UInt32(mapper.shift), isPresent: mapper.isPresent, policy: mapper.policy)
   }
 }

@@ -1,4 +1,5 @@
 internal import CWire
+internal import MemoryFailure
 
 /// One event, as `softdax monitor` shows it. Which fields count depends on the kind: enum sd_event_type.
 public struct Happening: Sendable, Equatable {
@@ -144,7 +145,7 @@ extension Reply {
       let (head, owners) = try Codec.list(
         sd_owners.self, of: sd_owner.self, count: { $0.count }, limit: SD_OWNERS_PER_MESSAGE,
         bytes)
-      return .owners(owners.map { PageOwner($0) }, next: head.next)
+      return .owners(owners.map { PageMapper($0) }, next: head.next)
     case SD_PREDICTION:
       let (head, entries) = try Codec.list(
         sd_prediction.self, of: sd_verdict.self, count: { $0.count },

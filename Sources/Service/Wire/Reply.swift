@@ -1,5 +1,6 @@
 internal import CWire
 public import Latency
+public import MemoryFailure
 
 /// What the server answers, or commands an agent.
 public enum Reply: Sendable {
@@ -21,7 +22,7 @@ public enum Reply: Sendable {
   /// Sectors of 512 bytes; `next`: the one to ask for next.
   case errors([Range<UInt64>], next: UInt64)
   case scrubbed(count: UInt64)
-  case owners([PageOwner], next: UInt32)
+  case owners([PageMapper], next: UInt32)
   case prediction(Prediction, next: UInt32)
   /// `lost` came before them, and are in no message.
   case events([Happening], lost: UInt64)

@@ -53,8 +53,8 @@ extension ServerClient {
   }
 
   /// Who maps the page (4 KiB).
-  public func owners(device: Int, page: UInt64) throws(WireError) -> [PageOwner] {
-    var all: [PageOwner] = []
+  public func owners(device: Int, page: UInt64) throws(WireError) -> [PageMapper] {
+    var all: [PageMapper] = []
     while true {
       guard
         case .owners(let owners, let next) = try ask(
