@@ -1,33 +1,109 @@
-/// The chunks of a device, in leaves: what a change copies after a snapshot is one leaf and one chunk, not a table of all.
+/// The chunks of a device, in leaves of 1 GiB: what a change copies after a snapshot is one leaf and one chunk, not a table of all.
 struct ChunkTable {
   private static let leafShift = 7
-  private static let leafChunks = 1 << leafShift
+  static let leafChunks = 1 << leafShift
+
+  /// Chunks, and where their records begin.
+  private struct Leaf {
+    var starts = RecordStarts()
+    var chunks = ContiguousArray(repeating: Chunk(), count: ChunkTable.leafChunks)
+  }
 
   let count: Int
-  private var leaves: ContiguousArray<ContiguousArray<Chunk>>
+  private var leaves: ContiguousArray<Leaf>
 
   init(count: Int) {
     self.count = count
     leaves = ContiguousArray(
-      repeating: ContiguousArray(repeating: Chunk(), count: Self.leafChunks),
-      count: (count + Self.leafChunks - 1) >> Self.leafShift)
+      repeating: Leaf(), count: (count + Self.leafChunks - 1) >> Self.leafShift)
   }
 
+  /// To look: what is changed is told to the starts as well, by the functions below.
+  @inline(__always)
   subscript(chunk: Int) -> Chunk {
-    @inline(__always)
-    _read { yield leaves[chunk >> Self.leafShift][chunk & (Self.leafChunks - 1)] }
-    @inline(__always)
-    _modify { yield &leaves[chunk >> Self.leafShift][chunk & (Self.leafChunks - 1)] }
+    _read { yield leaves[chunk >> Self.leafShift].chunks[Self.place(chunk)] }
   }
 
   var indices: Range<Int> { 0..<count }
 
+  // MARK: Finding
+
+  /// The record that covers `offset` of a chunk.
+  @inline(__always)
+  func record(covering offset: UInt32, of chunk: Int) -> Record? {
+    let index = lastIndex(of: chunk, startingUpTo: offset)
+    guard index >= 0 else { return nil }
+    let record = self[chunk][index]
+    return record.end > offset ? record : nil
+  }
+
+  /// Index of the first record of a chunk that ends above `offset`.
+  func firstIndex(of chunk: Int, endingAfter offset: UInt32) -> Int {
+    let index = lastIndex(of: chunk, startingUpTo: offset)
+    return index >= 0 && self[chunk][index].end > offset ? index : index + 1
+  }
+
+  /// Indices of the records of a chunk that `part` touches; `part` is not empty.
+  func indices(of chunk: Int, touching part: Range<UInt32>) -> Range<Int> {
+    let first = firstIndex(of: chunk, endingAfter: part.lowerBound)
+    return first..<max(first, lastIndex(of: chunk, startingUpTo: part.upperBound - 1) + 1)
+  }
+
+  @inline(__always)
+  private func lastIndex(of chunk: Int, startingUpTo offset: UInt32) -> Int {
+    leaves[chunk >> Self.leafShift].starts.lastIndex(
+      of: Self.place(chunk), startingUpTo: offset)
+  }
+
+  // MARK: Changing
+
+  /// Puts a record behind all others of a chunk.
+  mutating func append(_ record: Record, to chunk: Int) {
+    change(chunk) { leaf, place in
+      leaf.chunks[place].append(record)
+      leaf.starts.insert(record.start, of: place)
+    }
+  }
+
+  /// Puts a record that begins where that of `index` does in its place.
+  mutating func replace(_ index: Int, of chunk: Int, with record: Record) {
+    assert(self[chunk][index].start == record.start)
+    change(chunk) { leaf, place in leaf.chunks[place][index] = record }
+  }
+
+  /// Puts records in the place of those in `indices`.
+  ///
+  /// Cost: as `Chunk.replace`, and a step over the starts for each that begins where none did, or the other way round.
+  mutating func replace(_ indices: Range<Int>, of chunk: Int, with new: [Record]) {
+    change(chunk) { leaf, place in
+      for index in indices { leaf.starts.remove(leaf.chunks[place][index].start, of: place) }
+      for record in new { leaf.starts.insert(record.start, of: place) }
+      leaf.chunks[place].replace(indices, with: new)
+    }
+  }
+
+  /// Gives the spare room of growing arrays back. Cost: copies every record.
+  mutating func compact() {
+    for chunk in indices { change(chunk) { leaf, place in leaf.chunks[place].compact() } }
+  }
+
+  @inline(__always)
+  private mutating func change(_ chunk: Int, _ body: (inout Leaf, Int) -> Void) {
+    body(&leaves[chunk >> Self.leafShift], Self.place(chunk))
+  }
+
+  /// Of a chunk in its leaf.
+  @inline(__always)
+  private static func place(_ chunk: Int) -> Int { chunk & (leafChunks - 1) }
+
+  // MARK: Size
+
   /// Bytes in use. Cost: O(chunks).
   var byteCount: Int {
-    leaves.reduce(0) { sum, leaf in
-      leaf.reduce(sum + Self.leafChunks * MemoryLayout<Chunk>.stride + arrayHeader) {
+    leaves.reduce(arrayHeader) { sum, leaf in
+      leaf.chunks.reduce(sum + leaf.chunks.count * MemoryLayout<Chunk>.stride + arrayHeader) {
         $0 + $1.byteCount
-      }
+      } + leaf.starts.byteCount
     }
   }
 }

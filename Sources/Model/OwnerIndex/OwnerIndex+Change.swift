@@ -35,11 +35,11 @@ extension OwnerIndex {
     if chunks[chunk].last.map({ $0.end <= part.lowerBound }) ?? true {
       let record = record(part, owner)
       if let last = chunks[chunk].last, isOne(last, record) {
-        chunks[chunk].replace(
-          chunks[chunk].count - 1, with: last.extended(by: record.count))
+        chunks.replace(
+          chunks[chunk].count - 1, of: chunk, with: last.extended(by: record.count))
         if let list = record.list { lists.put(list) }
       } else {
-        chunks[chunk].append(record)
+        chunks.append(record, to: chunk)
       }
       return
     }
@@ -70,7 +70,7 @@ extension OwnerIndex {
     _ chunk: Int, _ part: Range<UInt32>,
     _ change: (inout OwnerIndex, Range<UInt32>, Record?) -> Record?
   ) {
-    let touched = chunks[chunk].indices(touching: part)
+    let touched = chunks.indices(of: chunk, touching: part)
     if touched.count == 1, chunks[chunk][touched.lowerBound].blocks == part {
       // Most clones and most ends of sharing: the record stays where it is.
       let new = change(&self, part, chunks[chunk][touched.lowerBound])
@@ -78,7 +78,7 @@ extension OwnerIndex {
         replace(touched, in: chunk, with: new.map { [$0] } ?? [])
         return
       }
-      chunks[chunk].replace(touched.lowerBound, with: new)
+      chunks.replace(touched.lowerBound, of: chunk, with: new)
       return
     }
     var result: [Record] = []
@@ -194,7 +194,7 @@ extension OwnerIndex {
       join(chunks[chunk][high], onto: &joined)
       high += 1
     }
-    chunks[chunk].replace(low..<high, with: joined)
+    chunks.replace(low..<high, of: chunk, with: joined)
   }
 
   private mutating func join(_ record: Record, onto joined: inout [Record]) {

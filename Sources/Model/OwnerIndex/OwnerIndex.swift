@@ -2,15 +2,15 @@
 /// truncate and punch.
 ///
 /// The blocks are cut into chunks of 8 MiB; a chunk is an ordered array of runs that do not
-/// overlap, and bits with ranks that say where each begins, so a lookup searches nothing and a change moves
+/// overlap. Bits with ranks say where each begins, so a lookup searches nothing and a change moves
 /// no more than one chunk's records. A run that several files share has one record and a list of
 /// owners.
 ///
 /// A value: a copy is a snapshot, which another thread may read while this one changes. Taking it costs
-/// nothing; the first change after it copies the table of leaves (8 bytes for each GiB), a leaf and a chunk.
+/// nothing; the first change after it copies the table of leaves (16 bytes for each GiB), a leaf (46 KB) and a chunk.
 ///
-/// Memory: 16 bytes for each run (a run that crosses chunks has one record in each), 400 bytes for
-/// each chunk in use, 24 bytes for each owner of a shared run and 56 for its list. Costs are for n runs in
+/// Memory: 16 bytes for each run (a run that crosses chunks has one record in each), 32 for
+/// each chunk in use, 46 KB for each GiB in use, 24 bytes for each owner of a shared run and 56 for its list. Costs are for n runs in
 /// the chunks that a call touches and k owners of a block.
 public struct OwnerIndex: Sendable {
   public let blockCount: UInt64
@@ -60,7 +60,7 @@ public struct OwnerIndex: Sendable {
     var runs: [OwnerRun] = []
     forEachPiece(of: blocks) { chunk, part in
       let base = UInt64(chunk) << Chunk.shift
-      for index in chunks[chunk].indices(touching: part) {
+      for index in chunks.indices(of: chunk, touching: part) {
         let record = chunks[chunk][index]
         let low = max(record.start, part.lowerBound)
         let high = min(record.end, part.upperBound)
@@ -93,7 +93,7 @@ public struct OwnerIndex: Sendable {
       let base = UInt64(chunk) << Chunk.shift
       guard chunk < chunks.count else { break }
       let offset = UInt32(next - base)
-      var index = chunks[chunk].firstIndex(endingAfter: offset)
+      var index = chunks.firstIndex(of: chunk, endingAfter: offset)
       while index < chunks[chunk].count, next < limit {
         let record = chunks[chunk][index]
         let start = base + UInt64(record.start)
@@ -124,7 +124,7 @@ public struct OwnerIndex: Sendable {
 
   /// Gives the spare room of growing arrays back. Cost: copies every record.
   public mutating func compact() {
-    for chunk in chunks.indices { chunks[chunk].compact() }
+    chunks.compact()
   }
 
   // MARK: Places
@@ -137,7 +137,7 @@ public struct OwnerIndex: Sendable {
     guard block < blockCount else { return nil }
     let chunk = Int(truncatingIfNeeded: block >> Chunk.shift)
     let offset = UInt32(truncatingIfNeeded: Self.offset(block))
-    return chunks[chunk].record(covering: offset)
+    return chunks.record(covering: offset, of: chunk)
   }
 
   private func isShared(_ record: Record) -> Bool {
