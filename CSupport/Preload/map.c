@@ -30,17 +30,18 @@
 	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | \
 	 MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT | (63 << 26) | MAP_SYNC)
 
+/* As the driver (dax_get_unmapped_area) and huge pages of files (thp_get_unmapped_area) look for a place: one alignment more than
+ * is needed, so that what is left of it stays free behind the mapping. */
 long sd_reserve(size_t length, uint64_t alignment, uint64_t congruence, int flags)
 {
-	size_t more = alignment > 4096 ? alignment - 4096 : 0;
 	size_t whole;
 
-	if (__builtin_add_overflow(length, more, &whole))
+	if (__builtin_add_overflow(length, alignment, &whole))
 		return -ENOMEM;
 
 	long place = sd_raw_mmap(0, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (flags & MAP_32BIT), -1, 0);
 
-	if (sd_failed(place) || more == 0)
+	if (sd_failed(place) || alignment == 0)
 		return place;
 
 	uintptr_t start = (uintptr_t)place;

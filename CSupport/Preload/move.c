@@ -17,10 +17,10 @@
 #define MREMAP_DONTUNMAP 4
 #endif
 
-/* The system call, at a place of the device's alignment where the kernel would choose one. */
+/* The system call, at a place such as the device's driver would choose where the kernel would. */
 static long remap(const struct sd_call *call, uintptr_t start, size_t old_length, size_t new_length, int flags, uintptr_t target)
 {
-	if (flags & MREMAP_FIXED || new_length <= old_length || !(flags & MREMAP_MAYMOVE) || call->plan.alignment <= 4096)
+	if (flags & MREMAP_FIXED || new_length <= old_length || !(flags & MREMAP_MAYMOVE) || call->plan.alignment == 0)
 		return SD_RAW5(SYS_mremap, start, old_length, new_length, flags, target);
 
 	long result = SD_RAW5(SYS_mremap, start, old_length, new_length, 0, 0);

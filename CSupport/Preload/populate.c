@@ -64,19 +64,25 @@ long sd_advise_populate(uintptr_t start, uintptr_t end, int advice)
 {
 	struct sd_window_entry window;
 	struct sd_call call;
-	long result = 0;
+	long hole = 0, result = 0;
 
 	for (uintptr_t at = start; at < end && !sd_failed(result); at = window.end) {
-		if (!sd_next_window(at, end, &window))
-			return SD_RAW3(SYS_madvise, at, end - at, advice);
-		if (window.start > at)
-			result = SD_RAW3(SYS_madvise, at, window.start - at, advice);
-		if (sd_failed(result))
+		bool found = sd_next_window(at, end, &window);
+		uintptr_t next = found ? window.start : end;
+		long between = next > at ? SD_RAW3(SYS_madvise, at, next - at, advice) : 0;
+
+		if (sd_failed(between) && between != -ENOMEM)
+			return between;
+		if (sd_failed(between))
+			hole = between;
+		if (!found)
 			break;
 
+		/* Behind a hole the server says whether the kernel goes on. */
 		size_t length = window.end - window.start;
 		long answer = sd_change_begin(&call, (struct sd_change){ .operation = SD_ADVISE, .address = window.start,
-									 .length = length, .argument = (uint64_t)(unsigned)advice });
+									 .length = length, .argument = (uint64_t)(unsigned)advice,
+									 .flags = hole ? SD_BEHIND_HOLE : 0 });
 
 		/* What of a file's window cannot be there is the kernel's to say. */
 		if (sd_failed(answer))
@@ -86,7 +92,7 @@ long sd_advise_populate(uintptr_t start, uintptr_t end, int advice)
 		if (answer == SD_PERFORM)
 			sd_change_end(&call, result, window.start, length);
 	}
-	return result;
+	return sd_failed(result) ? result : hole;
 }
 
 /* ------------------------------------------------------------------ mlock */

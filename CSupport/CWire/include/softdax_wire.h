@@ -225,7 +225,7 @@ struct sd_map_plan {
 	int32_t error; /* what mmap() must fail with: 0 or -errno */
 	uint32_t window;
 	uint64_t length;    /* rounded up to pages */
-	uint64_t alignment; /* with no usable hint, choose an address ≡ congruence modulo alignment */
+	uint64_t alignment; /* with no usable hint, choose an address ≡ congruence modulo alignment; 0: any */
 	uint64_t congruence;
 };
 
@@ -255,7 +255,7 @@ enum sd_operation {
 	SD_UNMAP = 1,   /* munmap, or MAP_FIXED of something else over a window */
 	SD_ZAP = 2,     /* madvise(MADV_DONTNEED and kin): page-table entries go, the mapping stays */
 	SD_PROTECT = 3, /* mprotect; argument = new PROT_* */
-	SD_MOVE = 4,    /* mremap; argument = new length, target = new address or 0, flags = MREMAP_* */
+	SD_MOVE = 4,    /* mremap; argument = new length, target = new address or 0 */
 	SD_SYNC = 5,    /* msync; argument = MS_* */
 	SD_ADVISE = 6,  /* any other madvise; argument = MADV_*; the plan says EPERM, EINVAL ... or go on */
 };
@@ -270,8 +270,10 @@ struct sd_change { /* before the system call; while it is under way faults in th
 	uint64_t scratch; /* SD_ZAP of an anonymous window: fresh anonymous memory of the plan's length, to be
 			   * registered by the server and moved over the old pages by the caller; else 0 */
 	uint32_t operation;
-	uint32_t flags;
+	uint32_t flags; /* SD_MOVE: MREMAP_*; SD_ADVISE: SD_BEHIND_HOLE */
 };
+
+#define SD_BEHIND_HOLE 1u /* MADV_POPULATE: the same call has met a hole before this range */
 
 #define SD_PLAN_NOTHING 1u /* answer for the kernel: the call succeeds and nothing is to be done */
 #define SD_PLAN_POPULATE 2u /* the pages were inserted by the server; the call has done its work */

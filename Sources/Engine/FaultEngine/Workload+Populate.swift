@@ -13,11 +13,10 @@ extension Workload {
   ///
   /// Cost: 0.28 µs for each 4 KiB page that the medium holds. Source: `populate_vma_page_range` (mm/gup.c).
   ///
-  /// - Parameter stopsAtHoles: No further than to the first address without a window; otherwise what is behind it is inserted, too.
   /// - Throws: `.invalidArgument` for a range that is not one of an address space; `.badAddress` where a touch would be SIGBUS, after all
   ///   else has been inserted. A page that the medium cannot give is none of those: a fault does not read it.
   public func populate(
-    address: UInt64, length: UInt64, isWrite: Bool? = nil, stopsAtHoles: Bool = false
+    address: UInt64, length: UInt64, isWrite: Bool? = nil
   ) throws(Errno) {
     let range = try AddressSpace.pages(address, length)
     populateFiles(range, isWrite: isWrite)
@@ -28,8 +27,8 @@ extension Workload {
       let from = at
       let step =
         usesAgent.load(ordering: .sequentiallyConsistent)
-        ? agentTurn.withLock { _ in populateRun(from: from, to: range.upperBound, stopsAtHoles) }
-        : populateRun(from: from, to: range.upperBound, stopsAtHoles)
+        ? agentTurn.withLock { _ in populateRun(from: from, to: range.upperBound) }
+        : populateRun(from: from, to: range.upperBound)
       switch step {
       case .inserted(let next): at = next
       case .failed(let next):
@@ -53,9 +52,7 @@ extension Workload {
     case changing
   }
 
-  private func populateRun(
-    from at: UInt64, to end: UInt64, _ stopsAtHoles: Bool
-  ) -> PopulateStep {
+  private func populateRun(from at: UInt64, to end: UInt64) -> PopulateStep {
     let begun = Clock.now()
     var work: AgentWork?
     let step: PopulateStep = state.withLock { state in
@@ -91,7 +88,7 @@ extension Workload {
           return .failed(run.next)
         }
       case .wait: return .changing
-      case .unmapped: return .inserted(stopsAtHoles ? end : run.next)
+      case .unmapped: return .inserted(run.next)
       case .beyondDevice: return .failed(run.next)
       case .present, nil: return .inserted(end)
       }

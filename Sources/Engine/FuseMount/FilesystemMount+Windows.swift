@@ -47,7 +47,7 @@ extension FilesystemMount {
     }
     let isLarge = rounded >= PageSize.huge.bytes
     return MapPlan(
-      length: rounded, alignment: isLarge ? PageSize.huge.bytes : PageSize.base.bytes,
+      length: rounded, alignment: isLarge ? PageSize.huge.bytes : 0,
       congruence: isLarge ? offset & (PageSize.huge.bytes - 1) : 0)
   }
 

@@ -228,6 +228,7 @@ extension Server {
     }
     let plan: ChangePlan
     do throws(Errno) {
+      if change.isBehindHole, !failures.options.kernel.populatesBehindHoles { throw .noMemory }
       plan = try workload.begin(
         Change(change), address: change.address, length: change.length,
         scratch: change.scratch, id: conversation.identifier)
@@ -239,8 +240,7 @@ extension Server {
       do throws(Errno) {
         try workload.populate(
           address: plan.address, length: plan.length,
-          isWrite: change.argument == UInt64(Advice.populateWrite),
-          stopsAtHoles: !failures.options.kernel.populatesBehindHoles)
+          isWrite: change.argument == UInt64(Advice.populateWrite))
         if let failure = plan.failure { throw failure }
       } catch {
         try conversation.channel.send(.changePlan(Reply.ChangePlan(error: -error.rawValue)))

@@ -95,6 +95,9 @@ public enum Request: Sendable {
     public var target: UInt64
     public var scratch: UInt64
     public var flags: UInt32
+
+    /// MADV_POPULATE has met addresses without a mapping before this range.
+    public var isBehindHole: Bool { operation == .advise && flags & SD_BEHIND_HOLE != 0 }
   }
 
   /// munmap() and kin, after the call.
