@@ -100,9 +100,16 @@ static int ask_mount(int fd, const struct fiemap *asked, struct sd_space_record 
 int sd_file_extents(int fd, uint64_t start, uint64_t length, struct sd_space_record *records, int capacity)
 {
 	size_t extents = (size_t)capacity * sizeof(struct fiemap_extent);
-	struct fiemap *map = calloc(1, sizeof *map + extents);
+	struct fiemap *map;
+	struct stat facts;
 	int result;
 
+	/* XFS takes the fork of a FIFO for a damaged one, and says so in the kernel's log. */
+	if (fstat(fd, &facts) != 0)
+		return -errno;
+	if (!S_ISREG(facts.st_mode))
+		return -EINVAL;
+	map = calloc(1, sizeof *map + extents);
 	if (!map)
 		return -ENOMEM;
 	map->fm_start = start;

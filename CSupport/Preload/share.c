@@ -7,6 +7,7 @@
  * is of FUSE, and any other FUSE filesystem says that it does not know them.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <string.h>
@@ -34,12 +35,20 @@ static long ask(int descriptor, unsigned command, void *argument)
 	return fail(result == -ENOTTY ? EOPNOTSUPP : (int)-result);
 }
 
+static long written_back(int descriptor)
+{
+	return sync_file_range(descriptor, 0, 0, SYNC_FILE_RANGE_WRITE_AND_WAIT);
+}
+
 static long clone_range(int descriptor, long source, uint64_t from, uint64_t length, uint64_t to)
 {
 	struct stat status;
 	struct sd_fuse_clone clone = {.source_offset = from, .length = length, .offset = to};
 
 	if (fstat((int)source, &status) < 0)
+		return -1;
+	/* Stores through mappings that are the kernel's own are in its pages still (generic_remap_file_range_prep, fs/remap_range.c). */
+	if (written_back((int)source) < 0 || written_back(descriptor) < 0)
 		return -1;
 	clone.source = status.st_ino;
 	if (ask(descriptor, SD_FUSE_IOC_CLONE, &clone) < 0)

@@ -1,4 +1,5 @@
 internal import LinuxSys
+internal import PmemBase
 internal import SystemPackage
 
 /// Files that belong to this program: where $VARIABLE says; else as installed, or beside the executable.
@@ -21,7 +22,7 @@ struct Companion {
         "\(folder)/../lib/softdax/\(fileName)", "\(folder)/../lib/\(fileName)",
         "\(folder)/\(fileName)",
       ]
-    guard let path = candidates.lazy.compactMap({ try? Folder.canonical($0) }).first else {
+    guard let path = candidates.firstNonNil({ try? Folder.canonical($0) }) else {
       let what =
         named.map { "\(variable) names \($0), which is not there" }
         ?? "\(kind) \(fileName) is not beside this program"

@@ -138,6 +138,6 @@ extension FuseService {
       try fs.setExtentSize(number, flags & Self.sizeFlag != 0 ? UInt64(size) : 0)
       try fs.setDaxFlag(number, flags & Self.daxFlag != 0)
     }
-    return FuseOutcome(.done)
+    return FuseOutcome(.control([]))
   }
 }

@@ -84,9 +84,9 @@ extension MappedFiles {
         throw .permissionDenied
       }
     case .sync(let flags):
-      // MS_SYNC; the others do nothing.
+      // MS_SYNC; the others do nothing, and nothing is done for a descriptor for reading (`do_mmap`: no VM_SHARED).
       if flags & 4 != 0 {
-        for part in parts where part.value.isShared {
+        for part in parts where part.value.isShared && part.value.access == .readWrite {
           let first = part.addresses.lowerBound >> 12 &+ part.value.shift
           _ = try service.volume.change { fs throws(Errno) in
             try fs.synchronize(

@@ -83,6 +83,8 @@ public struct BlastRadius: Sendable {
     do throws(Errno) {
       extents = try SpaceMap.extents(
         of: try Folder.canonical(path), in: offset..<offset.addingClamped(1))
+    } catch .invalidArgument {
+      throw .noFile(path)
     } catch {
       throw .system(call: "FIEMAP of", path: path, error)
     }

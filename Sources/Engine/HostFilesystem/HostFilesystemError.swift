@@ -4,6 +4,7 @@ public import SystemPackage
 public enum HostFilesystemError: Error, Equatable {
   case noSuchPath(String)
   case notOnMount(path: String, mount: String)
+  case noFile(String)
   case hole(path: String, offset: UInt64)
   case nowhere(path: String, offset: UInt64)
   case system(call: String, path: String, Errno)
@@ -14,6 +15,7 @@ extension HostFilesystemError: CustomStringConvertible {
     switch self {
     case .noSuchPath(let path): "\(path): no such file or directory"
     case .notOnMount(let path, let mount): "\(path) is not on the filesystem at \(mount)"
+    case .noFile(let path): "\(path) is not a regular file: it has no bytes on the device"
     case .hole(let path, let offset):
       "\(path) has no block at byte \(offset): a hole, or past its end"
     case .nowhere(let path, let offset):

@@ -123,6 +123,7 @@ extension ExtentFS {
     try checkWritable()
     let inode = try file(number)
     let end = offset + UInt64(count)
+    try zeroTail(inode, before: offset)
     var position = offset
     var failure: Errno?
     while position < end {
@@ -199,6 +200,18 @@ extension ExtentFS {
       throw .badAddress
     }
     return ready
+  }
+
+  /// What was stored behind the file's end, in its last page, is not to be seen when the end moves on. ext4 has no such step.
+  ///
+  /// Source: `xfs_setattr_size`, fs/xfs/xfs_iops.c; `xfs_file_write_checks`, fs/xfs/xfs_file.c; `xfs_reflink_zero_posteof`,
+  /// fs/xfs/xfs_reflink.c (v6.1, v7.3).
+  func zeroTail(_ inode: Inode, before next: UInt64) throws(Errno) {
+    let size = inode.size
+    guard format.kind == .xfs, next > size, size & 4095 != 0 else { return }
+    // Who fails afterwards has not moved the end.
+    defer { inode.size = size }
+    try zero(inode, size..<min(next, (size | 4095) + 1))
   }
 
   /// Zeroes bytes that are part of a page: a hole stays one.

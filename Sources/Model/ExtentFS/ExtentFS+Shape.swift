@@ -30,6 +30,7 @@ extension ExtentFS {
       cancelStaging(inode, keep..<UInt64.max >> 12)
       removeBlocks(inode, keep..<UInt64.max >> 12)
     }
+    try zeroTail(inode, before: size)
     inode.size = size
     inode.isMetadataDirty = true
     return .done
@@ -79,6 +80,7 @@ extension ExtentFS {
       try fillHoles(inode, around)
     }
     if mode != .punchHole, !keepsSize, bytes.upperBound > inode.size {
+      try zeroTail(inode, before: bytes.upperBound)
       inode.size = bytes.upperBound
     }
     inode.isMetadataDirty = true
@@ -90,7 +92,7 @@ extension ExtentFS {
   /// - Parameters:
   ///   - count: Bytes; nil for all up to the end of the source.
   /// - Throws: EOPNOTSUPP without reflink; EINVAL for offsets inside a block, a tail that is not
-  ///   both files' end, a range past the source's end, or ranges of one file that overlap.
+  ///   both files' end, a range past the source's end or that of all files, or ranges of one file that overlap.
   ///
   /// Source: `xfs_file_remap_range`, fs/xfs/xfs_file.c; `xfs_reflink_remap_prep`, which locks first, fs/xfs/xfs_reflink.c (v6.12);
   /// xfs-reflink-nothing.scn.
@@ -111,7 +113,9 @@ extension ExtentFS {
     guard sourceOffset <= from.size else { throw .invalidArgument }
     let count = count ?? from.size - sourceOffset
     guard count > 0 else { return .done }
-    guard count <= from.size - sourceOffset else { throw .invalidArgument }
+    guard count <= from.size - sourceOffset, targetOffset <= UInt64.max >> 1 - count else {
+      throw .invalidArgument
+    }
     if count & 4095 != 0 {
       guard sourceOffset + count == from.size, targetOffset + count >= to.size else {
         throw .invalidArgument
@@ -126,6 +130,7 @@ extension ExtentFS {
       }
     }
     let shift = place &- first
+    try zeroTail(to, before: targetOffset)
     to.mapping?.punchPages(place..<place + UInt64(pages.count))
     cancelStaging(to, place..<place + UInt64(pages.count))
     removeBlocks(to, place..<place + UInt64(pages.count))

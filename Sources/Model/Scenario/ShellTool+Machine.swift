@@ -1,3 +1,5 @@
+internal import PmemBase
+
 /// Tools that administer the machine.
 extension ShellTool {
   static let machine: [String: Run] = [
@@ -91,7 +93,7 @@ extension Simulator {
 
   fileprivate mutating func ndctl(_ call: ShellCall) -> CommandResult {
     let arguments = call.arguments
-    let namespace = arguments.lazy.compactMap { Words.namespace($0) }.first
+    let namespace = arguments.firstNonNil { Words.namespace($0) }
     switch (arguments.first, namespace) {
     case ("disable-namespace", let namespace?): return perform(.disableNamespace(namespace))
     case ("enable-namespace", let namespace?): return perform(.enableNamespace(namespace))

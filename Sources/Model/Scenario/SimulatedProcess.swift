@@ -8,8 +8,7 @@ struct SimulatedProcess: Sendable {
   var space = AddressSpace()
   /// In the order of their addresses.
   var files: [FileRegion] = []
-  /// Reserved around each mapping, without access; in the order of their addresses.
-  var reserved: [Range<UInt64>] = []
+  var reserved = Reservations()
   /// What the actor calls its mappings; eight at most, as in the probe on a real machine.
   var maps = NamedRanges()
   /// Numbers of the threads that live, leader first.
@@ -35,28 +34,13 @@ struct SimulatedProcess: Sendable {
         next = window.range.upperBound
       } else if let file = file(at: next) {
         next = file.range.upperBound
-      } else if let reservation = reserved.first(where: { $0.contains(next) }) {
+      } else if let reservation = reserved[next] {
         next = reservation.upperBound
       } else {
         return next
       }
     }
     return nil
-  }
-
-  /// Nothing is mapped in `range` any more, as far as reservations go.
-  mutating func release(_ range: Range<UInt64>) {
-    let touched =
-      reserved.partitioningIndex {
-        $0.upperBound > range.lowerBound
-      }..<reserved.partitioningIndex { $0.lowerBound >= range.upperBound }
-    guard !touched.isEmpty else { return }
-    let parts = reserved[touched].flatMap { old in
-      let below = old.lowerBound..<max(old.lowerBound, min(old.upperBound, range.lowerBound))
-      let above = max(old.lowerBound, min(old.upperBound, range.upperBound))..<old.upperBound
-      return [below, above].filter { !$0.isEmpty }
-    }
-    reserved.replaceSubrange(touched, with: parts)
   }
 
   /// A new region of a file; at an address where none is.

@@ -50,10 +50,15 @@ extension Simulator {
   /// Source: `kill_accessing_process`, mm/memory-failure.c (v6.12, v7.3); oracle `zero-page-twice`, `zero-page-split`.
   private mutating func killAccessing(_ frame: UInt64, _ origin: FailureOrigin) {
     guard let current = relevant(origin).current, frame == Machine.zeroPage >> 12 else { return }
+    func tell(_ address: UInt64) {
+      force(Signal(kind: .actionRequired, address: address, shift: 12), on: current.thread)
+    }
+    let reserved = processes[current.process].reserved.lowestZero
     let regions = processes[current.process].files.sorted {
       $0.range.lowerBound < $1.range.lowerBound
     }
     for region in regions {
+      if let reserved, reserved < region.range.lowerBound { return tell(reserved) }
       // mprotect makes several windows of one mapping.
       var next = region.range.lowerBound
       while let window = mapping(region)?.window(of: current.process, at: next),
@@ -63,10 +68,10 @@ extension Simulator {
         guard let page = window.pages.first(where: { window.entry(for: $0)?.target == .zero }),
           let address = window.address(of: page)
         else { continue }
-        force(Signal(kind: .actionRequired, address: address, shift: 12), on: current.thread)
-        return
+        return tell(address)
       }
     }
+    if let reserved { tell(reserved) }
   }
 
   /// The origin as far as it makes somebody the one who consumed the error.

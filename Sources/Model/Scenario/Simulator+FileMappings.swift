@@ -31,7 +31,7 @@ extension Simulator {
     guard let reservation = processes[process].reserve(length) else { return [.error(.noMemory)] }
     let address = reservation.lowerBound + 4096 + UInt64(arguments.shift)
     let range = address..<(address + rounded)
-    processes[process].release(range)
+    processes[process].reserved.remove(range)
     mapping.map(
       process: process, addresses: range, firstPage: offset >> 12,
       protection: arguments.readOnly ? .read : [.read, .write],
@@ -39,7 +39,8 @@ extension Simulator {
     processes[process].insert(
       FileRegion(
         range: range, namespace: file.namespace, inode: file.inode,
-        isPrivate: arguments.kind == .isPrivate))
+        isPrivate: arguments.kind == .isPrivate,
+        isWrittenBack: arguments.kind != .isPrivate && !arguments.readOnly))
     if arguments.kind == .populate { _ = populateFiles(range, write: false, process: process) }
     return named(arguments.name, address..<(address + length), process: process, actor: actor)
   }
@@ -165,7 +166,7 @@ extension Simulator {
 
   /// msync(MS_SYNC) of what `range` has of files.
   func synchronizeFiles(_ range: Range<UInt64>, process: Int) -> Result<Void, Errno> {
-    for region in fileRegions(in: range, of: process) where !region.isPrivate {
+    for region in fileRegions(in: range, of: process) where region.isWrittenBack {
       do throws(Errno) {
         try filesystem(region.namespace)?.synchronize(region.inode)
       } catch {
@@ -195,7 +196,7 @@ extension Simulator {
       guard let room = processes[process].reserve(rounded) else { return [.error(.noMemory)] }
       address = room.lowerBound + 4096
       let new = address..<(address + rounded)
-      processes[process].release(new)
+      processes[process].reserved.remove(new)
       var moved = region
       moved.range = new
       moved.isCounted = count(region)

@@ -30,13 +30,13 @@ extension Simulator {
           access: access, isShared: arguments.kind != .isPrivate, isFixed: true),
         on: geometry)
       let range = address..<(address + plan.length)
-      processes[process].release(range)
+      processes[process].reserved.remove(range)
       try processes[process].space.add(
         range: range, device: device, geometry: geometry, offset: offset, protection: protection,
         access: access)
       if arguments.kind == .populate { _ = populate(range, process: process) }
     } catch {
-      processes[process].release(reservation)
+      processes[process].reserved.remove(reservation)
       return [.error(error)]
     }
     return named(arguments.name, address..<(address + length), process: process, actor: actor)
@@ -76,7 +76,8 @@ extension Simulator {
         while let window = processes[process].space.window(at: lowest) {
           lowest = window.range.upperBound
         }
-        let reserved = processes[process].reserved.filter { $0.overlaps(lowest..<end) }
+        if processes[process].reserved.isReadable(lowest) { continue }
+        let reserved = processes[process].reserved.ranges.filter { $0.overlaps(lowest..<end) }
         let goesOn = machine.kernel.populatesBehindHoles
         if reserved.contains(where: { goesOn || $0.contains(lowest) }) {
           return .failure(.invalidArgument)
@@ -104,7 +105,7 @@ extension Simulator {
     else { return [.error(.invalidArgument)] }
     let result = change(.unmap, start, length, process: process)
     if case .success = result {
-      processes[process].release(gone)
+      processes[process].reserved.remove(gone)
       unmapFiles(gone, process: process)
       if part == nil {
         processes[process].maps.remove(name)
@@ -132,6 +133,7 @@ extension Simulator {
         mapping(region)?.protect(
           process: process, addresses: (start..<end).clamped(to: region.range), .read)
       }
+      processes[process].reserved.open(start..<end)
     }
     return end < range.upperBound ? .failure(.noMemory) : .success(())
   }
@@ -180,7 +182,7 @@ extension Simulator {
         // The driver looks for room for one page of its own more than it needs, and nothing is mapped there.
         // Source: `dax_get_unmapped_area`, drivers/dax/device.c (v6.1, v7.3); mremap-hole.scn.
         let size = PageSize.base.roundUp(newLength) ?? newLength
-        processes[process].release(address..<(address + size + alignment))
+        processes[process].reserved.remove(address..<(address + size + alignment))
       }
       give(
         back: processes[process].space.complete(
@@ -250,7 +252,7 @@ extension SimulatedProcess {
     nextAddress = huge.roundDown(nextAddress - size) - 2 * huge.bytes
     let start = nextAddress + huge.bytes - 4096
     let end = start + size
-    reserved.insert(start..<end, at: 0)
+    reserved.insert(start..<end)
     return start..<end
   }
 }

@@ -59,8 +59,12 @@ extension Simulator {
     if let region = fileRegion(at: address, of: process) {
       return touchFile(region, address, write: write, by: process)
     }
-    let reserved = processes[process].reserved.contains { $0.contains(address) }
-    return .signal(Signal(kind: reserved ? .denied : .unmapped, address: address))
+    let reserved = processes[process].reserved
+    guard !write, reserved.isReadable(address) else {
+      return .signal(Signal(kind: reserved[address] == nil ? .unmapped : .denied, address: address))
+    }
+    processes[process].reserved.read(address)
+    return .zero
   }
 
   /// The window at an address.
@@ -83,6 +87,7 @@ extension Simulator {
     if let region = fileRegion(at: address, of: process) {
       return fileFrame(at: address, region, process)
     }
+    if processes[process].reserved.showsZeroes(address) { return Machine.zeroPage | address & 4095 }
     guard let window = processes[process].space.window(at: address), window.isPresent(address)
     else { return nil }
     let region = machine.devices[window.device].region

@@ -22,6 +22,7 @@ extension Simulator {
     let process = threads[parent].process
     var child = processes[process]
     child.space = processes[process].space.forked()
+    child.reserved = processes[process].reserved.forked()
     child.threads = [thread]
     var main = SimulatedThread(process: processes.count, actor: actor.index)
     main.policy = threads[parent].policy
@@ -59,7 +60,7 @@ extension Simulator {
     processes[process].ending = how
     give(back: processes[process].space.removeAll())
     dropFiles(process)
-    processes[process].reserved = []
+    processes[process].reserved = Reservations()
   }
 
   /// The coordinator looks which processes have ended.

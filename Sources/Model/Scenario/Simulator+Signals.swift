@@ -95,6 +95,19 @@ extension Simulator {
       deliverSignal(to: thread, inAccess: true)
       return processes[process].isAlive
     }
+    // The first synchronous signal of the queue is taken, blocked or not: a SIGBUS that waits comes before this.
+    // Source: `dequeue_synchronous_signal`, kernel/signal.c (v6.1, v7.3); blocked-bus-segv.scn.
+    if let waiting = threads[thread].pending {
+      threads[thread].pending = nil
+      waitingThreads.remove(thread)
+      if processes[process].onBus == .standard {
+        note(
+          "dequeue_synchronous_signal",
+          "\(name(of: thread)): the SIGBUS that waits is first, and kills")
+        end(process, waiting.ending)
+        return false
+      }
+    }
     if processes[process].onSegment == .handler {
       show(signal, to: thread, inAccess: true)
       return true

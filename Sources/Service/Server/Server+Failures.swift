@@ -111,8 +111,9 @@ extension Server {
 
   /// Which page a process has at an address of its own, and what pagemap would say of it.
   func locate(_ address: UInt64, in process: Int32) -> Reply {
-    let found = registry.workloads.lazy.filter { $0.process == process }
-      .compactMap { $0.page(at: address) }.first
+    let found = registry.workloads.firstNonNil {
+      $0.process == process ? $0.page(at: address) : nil
+    }
     guard let (index, page) = found else { return locateFile(address, in: process) }
     let pagemap = devices[index].pagemap
     let folio = page >> devices[index].geometry.alignment.order

@@ -71,7 +71,7 @@ extension Server {
       // EHWPOISON
       return .done(error: -133)
     }
-    let found = own.lazy.compactMap { $0.locateFile(address) }.first
+    let found = own.firstNonNil { $0.locateFile(address) }
     guard let found, let index = filesystems.firstIndex(where: { $0 === found.mount }) else {
       return .done(error: -Errno.badAddress.rawValue)
     }
