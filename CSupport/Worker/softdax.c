@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -298,6 +299,16 @@ static int enable(int number)
 	return error == ENXIO ? 0 : error;
 }
 
+/* The device that the filesystem is mounted from. */
+static int unbind(void)
+{
+	struct sd_get_device question = {.header = header(SD_UNBIND)};
+	uint64_t physical;
+	int error = mounted(&question.device, &physical);
+
+	return error ? error : ask(&question, sizeof question, SD_DONE, NULL, 0);
+}
+
 static int administer(const char *operation)
 {
 	char name[64];
@@ -309,6 +320,10 @@ static int administer(const char *operation)
 		return disable(value);
 	if (sscanf(operation, "enable-namespace %d.0", &value) == 1)
 		return enable(value);
+	if (!strncmp(operation, "unbind ", 7))
+		return unbind();
+	if (!strcmp(operation, "umount"))
+		return umount2(real_path("/mnt"), 0) ? errno : 0;
 	return strcmp(operation, "nothing") ? file_work(operation) : 0;
 }
 

@@ -64,6 +64,15 @@ extension Server {
       dataStays: injection.dataStays, process: injection.process)
   }
 
+  /// The driver of a mount's device is unbound.
+  func unbind(_ device: Int) -> Errno {
+    guard let mount = mount(device) else { return .notSupported }
+    do throws(Errno) {
+      try mount.remove()
+      return Errno(rawValue: 0)
+    } catch { return error }
+  }
+
   /// A file's page of a workload.
   func locateFile(_ address: UInt64, in process: Int32) -> Reply {
     let own = registry.workloads.filter { $0.process == process }
