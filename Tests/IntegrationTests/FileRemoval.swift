@@ -53,4 +53,38 @@ struct `The device of a mounted filesystem` {
     let checked = try Softdax.tool(["fsck", "-n", image])
     #expect(checked.status == 0, "\(checked.all)")
   }
+
+  /// Catches a mount that the tools of the field do not find, errors that the filesystem does not meet, a namespace that can be disabled under
+  /// it, and an unbind that only the bus knows of.
+  @Test func `is a namespace to ndctl, which can break it and not disable it`() throws {
+    let ground = try Ground()
+    let output = try Softdax.run(
+      ["--fs", ground.mount, "--size", "64m"],
+      [
+        "bash", "-c",
+        """
+        set -e; cd \(ground.mount)
+        [ "$(ndctl list | python3 -c '
+        import json, sys
+        for n in json.load(sys.stdin): print(n["dev"], n["mode"], n["blockdev"], n["size"])
+        ')" = "namespace0.0 fsdax pmem0 67108864" ]
+        head -c 65536 /dev/zero > f
+        first=$(( $(filefrag -b512 -v f | awk '$1 == "0:" { print $4 + 0 }') ))
+        ndctl inject-error namespace0.0 -B $((first + 8)) -n 8 > /dev/null
+        if dd if=f of=/dev/null bs=4096 skip=1 count=1 2> /dev/null; then exit 91; fi
+        dd if=f of=/dev/null bs=4096 skip=2 count=1 2> /dev/null
+        grep -qx "$((first + 8)) 8" /sys/bus/nd/devices/namespace0.0/block/pmem0/badblocks
+        if ndctl disable-namespace namespace0.0 2> /dev/null; then exit 92; fi
+        ls > /dev/null
+        echo namespace0.0 > /sys/bus/nd/drivers/nd_pmem/unbind
+        if ls > /dev/null 2>&1; then exit 93; fi
+        [ ! -e /sys/bus/nd/devices/namespace0.0/block/pmem0 ]
+        if \(Project.softdax) unbind pmem0 2> /dev/null; then exit 94; fi
+        ndctl enable-namespace namespace0.0
+        [ -e /sys/bus/nd/devices/namespace0.0/block/pmem0 ]
+        if ls > /dev/null 2>&1; then exit 95; fi
+        """,
+      ])
+    #expect(output.status == 0, "\(output.status) \(output.all)")
+  }
 }
