@@ -226,7 +226,7 @@ static int is_dax(const char *path)
 	return answer;
 }
 
-/* As the files of a region and of the block device on it list them. */
+/* As the block device's file lists them, which the bus has not in /sys/block; the region's is where it belongs. */
 static void bad_blocks(char *text, size_t size)
 {
 	struct sd_get_errors question = {.header = header(SD_GET_ERRORS), .list = SD_ERRORS_KNOWN};
@@ -247,8 +247,7 @@ static void bad_blocks(char *text, size_t size)
 						 (unsigned long long)answer->ranges[i].first,
 						 (unsigned long long)answer->ranges[i].count);
 	if (used)
-		snprintf(text + written, size - written, "%sregion/badblocks:%s\nblock/badblocks:%s", written ? "\n" : "", line,
-			 line);
+		snprintf(text + written, size - written, "%sblock/badblocks:%s", written ? "\n" : "", line);
 	if (file >= 0)
 		close(file);
 	free(answer);
