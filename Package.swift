@@ -151,7 +151,11 @@ let package = Package(
     tests("OwnerIndexTests", ["OwnerIndex", "TestSupport"]),
     tests(
       "ExtentFSTests",
-      ["ExtentFS", "OwnerIndex", "DaxModel", "PageModel", "PmemBase", "TestSupport", system]),
+      [
+        "ExtentFS", "OwnerIndex", "DaxModel", "MemoryFailure", "PageModel", "PmemBase",
+        "TestSupport",
+        system,
+      ]),
     tests("HostFilesystemTests", ["HostFilesystem", "LinuxSys", "TestSupport", system]),
     tests("LatencyTests", ["Latency", "PmemBase"]),
     tests("NvdimmBusTests", ["NvdimmBus", "LinuxSys", "PmemBase", "TestSupport", system]),

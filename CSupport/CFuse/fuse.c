@@ -22,6 +22,23 @@ _Static_assert(sizeof(struct sd_fuse_extents) == (SD_FUSE_IOC_EXTENTS >> 16 & 0x
 #ifndef FUSE_DIRECT_IO_ALLOW_MMAP
 #define FUSE_DIRECT_IO_ALLOW_MMAP (1ULL << 36)
 #endif
+
+/*
+ * Linux 6.0: O_TMPFILE. The request is that of FUSE_CREATE (fuse_create_open, fs/fuse/dir.c), and so is the answer. libfuse knows it from 3.17
+ * on; here it becomes a FUSE_CREATE of "/", which no name can be.
+ */
+#define OPCODE_TMPFILE 51
+
+static void rename_tmpfile(struct fuse_in_header *header, ssize_t count)
+{
+	char *name = (char *)(header + 1) + sizeof(struct fuse_create_in);
+
+	if (header->opcode != OPCODE_TMPFILE || count < name + 2 - (char *)header)
+		return;
+	header->opcode = FUSE_CREATE;
+	memcpy(name, "/", 2);
+}
+
 /* Waits for a request or the end; what FUSE_INIT offers is noted. */
 static ssize_t receive(int fd, void *buffer, size_t size, void *userdata)
 {
@@ -39,7 +56,10 @@ static ssize_t receive(int fd, void *buffer, size_t size, void *userdata)
 		ssize_t count = read(fd, buffer, size);
 		if (count < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
-		const struct fuse_in_header *header = buffer;
+		struct fuse_in_header *header = buffer;
+
+		if (count >= (ssize_t)sizeof(*header))
+			rename_tmpfile(header, count);
 		if (count >= (ssize_t)(sizeof(*header) + sizeof(struct fuse_init_in)) && header->opcode == FUSE_INIT) {
 			const struct fuse_init_in *init = (const void *)(header + 1);
 

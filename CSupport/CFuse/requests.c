@@ -119,8 +119,8 @@ static void on_link(fuse_req_t request, fuse_ino_t node, fuse_ino_t directory, c
 
 static void on_create(fuse_req_t request, fuse_ino_t node, const char *name, mode_t mode, struct fuse_file_info *info)
 {
-	HAND_OVER(request, .operation = SD_FUSE_CREATE, .node = node, .name = name, .mode = (mode & 07777) | S_IFREG,
-		  .open_flags = (uint32_t)info->flags);
+	HAND_OVER(request, .operation = name[0] == '/' ? SD_FUSE_TMPFILE : SD_FUSE_CREATE, .node = node, .name = name,
+		  .mode = (mode & 07777) | S_IFREG, .open_flags = (uint32_t)info->flags);
 }
 
 static void on_open(fuse_req_t request, fuse_ino_t node, struct fuse_file_info *info)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -225,7 +226,7 @@ static int is_dax(const char *path)
 	return answer;
 }
 
-/* As the files of a region and of the block device on it list them. */
+/* As the block device's file lists them, which the bus has not in /sys/block; the region's is where it belongs. */
 static void bad_blocks(char *text, size_t size)
 {
 	struct sd_get_errors question = {.header = header(SD_GET_ERRORS), .list = SD_ERRORS_KNOWN};
@@ -246,8 +247,7 @@ static void bad_blocks(char *text, size_t size)
 						 (unsigned long long)answer->ranges[i].first,
 						 (unsigned long long)answer->ranges[i].count);
 	if (used)
-		snprintf(text + written, size - written, "%sregion/badblocks:%s\nblock/badblocks:%s", written ? "\n" : "", line,
-			 line);
+		snprintf(text + written, size - written, "%sblock/badblocks:%s", written ? "\n" : "", line);
 	if (file >= 0)
 		close(file);
 	free(answer);
@@ -298,6 +298,16 @@ static int enable(int number)
 	return error == ENXIO ? 0 : error;
 }
 
+/* The device that the filesystem is mounted from. */
+static int unbind(void)
+{
+	struct sd_get_device question = {.header = header(SD_UNBIND)};
+	uint64_t physical;
+	int error = mounted(&question.device, &physical);
+
+	return error ? error : ask(&question, sizeof question, SD_DONE, NULL, 0);
+}
+
 static int administer(const char *operation)
 {
 	char name[64];
@@ -309,6 +319,10 @@ static int administer(const char *operation)
 		return disable(value);
 	if (sscanf(operation, "enable-namespace %d.0", &value) == 1)
 		return enable(value);
+	if (!strncmp(operation, "unbind ", 7))
+		return unbind();
+	if (!strcmp(operation, "umount"))
+		return umount2(real_path("/mnt"), 0) ? errno : 0;
 	return strcmp(operation, "nothing") ? file_work(operation) : 0;
 }
 

@@ -13,6 +13,7 @@ struct Softdax: ParsableCommand {
         name: "Breaking:",
         subcommands: [
           InjectError.self, ClearErrors.self, StartScrub.self, WaitScrub.self, Pin.self, Unpin.self,
+          Unbind.self,
         ]),
       CommandGroup(
         name: "Looking:",

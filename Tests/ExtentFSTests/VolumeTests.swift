@@ -275,6 +275,42 @@ import Testing
     #expect(again.filesystem.freeBlocks > volume.filesystem.freeBlocks)
   }
 
+  /// Catches a file without a name that stays for ever, one that gets no name, or a second time, and one whose name is lost.
+  @Test func `a file that never had a name may get one, and is gone after a kill otherwise`()
+    throws
+  {
+    let bytes = FlatBytes(blocks: 1024)
+    let volume = try Volume.fresh(bytes)
+    func make() throws -> UInt64 {
+      try volume.change { fs throws(Errno) in
+        let number = try fs.makeNameless(in: fs.root, Attributes(mode: 0o600))
+        try fs.get(number)
+        try fs.write(number, at: 0, [UInt8](repeating: 7, count: 10_000))
+        return number
+      }
+    }
+    let (named, other) = (try make(), try make())
+    try volume.change { fs throws(Errno) in
+      try fs.link(named, FileName("late"), in: fs.root)
+    }
+    #expect(volume.filesystem.links(of: named) == 1 && volume.filesystem.links(of: other) == 0)
+    let again = try Volume.again(FlatBytes(bytes.bytes))
+    #expect(try again.content("/late") == [UInt8](repeating: 7, count: 10_000))
+    #expect(!again.filesystem.exists(other))
+
+    _ = try volume.change { fs throws(Errno) in try fs.unlink("/late") }
+    #expect(throws: Errno.noSuchFileOrDirectory) {
+      try volume.filesystem.link(named, FileName("again"), in: volume.filesystem.root)
+    }
+    let free = volume.filesystem.freeBlocks
+    try volume.change { fs throws(Errno) in
+      fs.put(named)
+      fs.put(other)
+    }
+    #expect(!volume.filesystem.exists(named) && !volume.filesystem.exists(other))
+    #expect(volume.filesystem.freeBlocks > free)
+  }
+
   /// Catches bytes of a write that was killed, which a file that grows later would show.
   @Test func `what is behind the end of a file after a kill is zero`() throws {
     let bytes = FlatBytes(blocks: 1024)

@@ -64,6 +64,38 @@ struct `A mounted filesystem` {
     #expect(read.status == 0, "\(read.all)")
   }
 
+  /// Catches a file that has a name before it gets one, one that gets none, or with O_EXCL one; bytes that do not come along.
+  @Test func `a file without a name can be written and mapped, and gets a name`() throws {
+    let ground = try Ground()
+    let script = """
+      import errno, mmap, os
+      def new(flags=0):
+          f = os.open(".", os.O_TMPFILE | os.O_RDWR | flags, 0o640)
+          os.write(f, b"a" * 8192)
+          return f
+      f, g = new(), new(os.O_EXCL)
+      assert os.listdir(".") == [], os.listdir(".")
+      assert os.fstat(f).st_nlink == 0 and os.fstat(f).st_mode & 0o777 == 0o640, os.fstat(f)
+      m = mmap.mmap(f, 8192); m[5000:5005] = b"bytes"
+      here = os.open(".", os.O_RDONLY)
+      def name(f, to): os.link("/proc/self/fd/%d" % f, to, src_dir_fd=here, follow_symlinks=True)
+      name(f, "named")
+      try:
+          name(g, "other"); raise SystemExit("O_EXCL: it has a name")
+      except OSError as e:
+          assert e.errno == errno.ENOENT, e
+      os.close(g)
+      assert os.listdir(".") == ["named"] and os.stat("named").st_nlink == 1
+      assert os.stat("named").st_ino == os.fstat(f).st_ino
+      """
+    let write = try ground.run("python3 -c '\(script)'")
+    #expect(write.status == 0, "\(write.all)")
+    let read = try ground.run(
+      "[ $(dd if=named bs=1 skip=5000 count=5 2>/dev/null) = bytes ]; [ $(stat -c %s named) = 8192 ]",
+      size: nil)
+    #expect(read.status == 0, "\(read.all)")
+  }
+
   /// Catches a mapping that does not see writes, or the other way round: SQLite's log in WAL mode is a shared mapping.
   @Test func `SQLite keeps its promises, with a rollback journal and with a shared log`() throws {
     let ground = try Ground()

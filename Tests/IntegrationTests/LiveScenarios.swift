@@ -49,7 +49,10 @@ import Testing
   @Test(
     .enabled(if: canMount, "mounting needs root and /dev/fuse"), arguments: ["7.2", "6.12", "6.1"])
   func `processes see in files what they see on a real kernel`(kernel: String) throws {
-    let prefixes = kernel == "7.2" ? ["xfs-", "ext4-"] : ["xfs-reflink", "xfs-mce", "ext4-"]
+    let prefixes =
+      kernel == "7.2"
+      ? ["xfs-", "ext4-"]
+      : ["xfs-reflink", "xfs-mce", "xfs-unbind", "xfs-shutdown-unbind", "ext4-"]
     let wanted = "^(" + prefixes.joined(separator: "|") + ")"
     let files = try Self.files {
       $0.range(of: wanted, options: .regularExpression) != nil

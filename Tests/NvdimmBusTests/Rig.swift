@@ -20,10 +20,10 @@ final class Rig {
   let media = ErrorLists(devices: 2)
   let bus: NvdimmBus
 
-  init() throws {
+  init(devices: [EmulatedDevice] = Rig.devices) throws {
     directory = try TemporaryTree.makeDirectory()
     bus = try NvdimmBus(
-      devices: Self.devices, bus: EmulatedBus(number: 0, major: 254, minor: 0), media: media,
+      devices: devices, bus: EmulatedBus(number: 0, major: 254, minor: 0), media: media,
       directory: directory)
     try Folder.make(directory + "/dev", mode: 0o755)
     for device in Self.devices {

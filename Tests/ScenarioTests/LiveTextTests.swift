@@ -78,7 +78,7 @@ internal import Testing
   @Test(arguments: [
     "A map p /mnt/f1 0 4096 private\nA wr p 0\nA madv p 0 4096 hwpoison",
     "- hwp bdev:pmem3+0", "- umount", "#= mount /dev/pmem3 dax=always\n- sh true",
-    "- setup sh lib.sh ext4", "- unbind 2.0", "- disable-namespace 2.0",
+    "- setup sh lib.sh ext4", "- unbind 3.0", "- disable-namespace 2.0",
   ])
   func `is refused for what the filesystem's host cannot do`(lines: String) {
     let begin = "- setup sh lib.sh xfs\n- mkfile /mnt/f1 4096 1\n- proc A\n"

@@ -56,7 +56,7 @@ enum Example {
       .getOwners(device: 1, page: .max, first: 2),
       .predict(device: 1, page: 2, kind: .poison, process: nil, first: 3),
       .predict(device: 1, page: 2, kind: .machineCheck, process: 4, first: 0),
-      .watch(pages: true), .watch(pages: false),
+      .watch(pages: true), .watch(pages: false), .unbind(device: 3),
     ]
     return [
       (

@@ -38,6 +38,7 @@ enum sd_fuse_operation {
 	SD_FUSE_COPY_RANGE, /* node, offset; other, other_offset; length */
 	SD_FUSE_LSEEK,	    /* offset; flags: whence */
 	SD_FUSE_IOCTL,	    /* flags: command; data; length: room for the answer; open_flags */
+	SD_FUSE_TMPFILE,    /* node: the directory; mode: a file without a name, which may get one */
 };
 
 enum {

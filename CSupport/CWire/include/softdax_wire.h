@@ -95,6 +95,7 @@ enum sd_type {
 	SD_PREDICTION = 120,
 	SD_WATCH = 121,	 /* struct sd_watch; SD_EVENTS come until the connection ends */
 	SD_EVENTS = 122, /* struct sd_events */
+	SD_UNBIND = 123, /* struct sd_get_device: the driver of a mount's device is unbound; reply SD_DONE */
 };
 
 struct sd_header {

@@ -4,11 +4,15 @@ internal import LinuxSys
 internal import Synchronization
 internal import SystemPackage
 
-/// A workload's mounts, and the thread that answers those touches of files that must wait for the agent.
+/// A workload's mounts, and the thread that does what must wait for the agent: answers some touches of files, takes pages that nobody waits for.
 ///
 /// The fault thread never waits for it: the agent, in mremap, waits for the fault thread to read that event.
 final class FileFaults: Sendable {
-  struct Job: Sendable {
+  enum Job: Sendable {
+    case answer(Touch)
+    case zap(Range<UInt64>, device: Int)
+  }
+  struct Touch: Sendable {
     let touch: FileTouch
     let isMissing: Bool
     let thread: Int32
@@ -34,11 +38,11 @@ final class FileFaults: Sendable {
   /// The address space's number in a mount.
   func space(
     in mount: FilesystemMount, host: () -> any WindowHost,
-    answer: @escaping @Sendable (Job) -> Void
+    carryOut: @escaping @Sendable (Job) -> Void
   ) throws(Errno) -> Int {
     try worker.withLock { worker throws(Errno) in
       guard worker == nil else { return }
-      worker = try WorkerThread(name: "softdax-files") { [self] in serve(answer) }
+      worker = try WorkerThread(name: "softdax-files") { [self] in serve(carryOut) }
     }
     return entered.withLock { entered in
       if let found = entered.first(where: { $0.mount === mount }) { return found.space }
@@ -54,14 +58,14 @@ final class FileFaults: Sendable {
     count.advance()
   }
 
-  private func serve(_ answer: (Job) -> Void) {
+  private func serve(_ carryOut: (Job) -> Void) {
     while !ending.load(ordering: .acquiring) {
       let seen = count.current
       let jobs = jobs.withLock { jobs in
         defer { jobs = [] }
         return jobs
       }
-      for job in jobs { answer(job) }
+      for job in jobs { carryOut(job) }
       if jobs.isEmpty { count.wait(beyond: seen) }
     }
   }

@@ -46,7 +46,7 @@ extension Workload {
   private func space(in mount: FilesystemMount, device: Int) throws(Errno) -> Int {
     try fileFaults.space(
       in: mount, host: { WorkloadPages(self, device: device) },
-      answer: { [unowned self] job in answer(job) })
+      carryOut: { [unowned self] job in carryOut(job) })
   }
 
   // MARK: Touches
@@ -65,18 +65,27 @@ extension Workload {
       case .elsewhere: continue
       case .needsAgent:
         fileFaults.later(
-          FileFaults.Job(touch: touch, isMissing: isMissing, thread: thread, read: read))
+          .answer(
+            FileFaults.Touch(touch: touch, isMissing: isMissing, thread: thread, read: read)))
         return true
       }
     }
     guard usesAgent.load(ordering: .relaxed) else { return false }
     // A device's page that the agent maps: it may be busy with a file, and wait for us.
     fileFaults.later(
-      FileFaults.Job(touch: touch, isMissing: isMissing, thread: thread, read: read))
+      .answer(
+        FileFaults.Touch(touch: touch, isMissing: isMissing, thread: thread, read: read)))
     return true
   }
 
-  private func answer(_ job: FileFaults.Job) {
+  private func carryOut(_ job: FileFaults.Job) {
+    switch job {
+    case .answer(let touch): answer(touch)
+    case .zap(let addresses, let device): try? agent.zap(device: device, addresses)
+    }
+  }
+
+  private func answer(_ job: FileFaults.Touch) {
     for one in fileFaults.mounts
     where one.mount.answer(job.touch, in: one.space, mayWait: true) == .done {
       return
@@ -187,6 +196,10 @@ final class WorkloadPages: WindowHost {
   }
 
   func zap(_ addresses: Range<UInt64>) { try? workload.agent.zap(device: device, addresses) }
+
+  func zapLater(_ addresses: Range<UInt64>) {
+    workload.fileFaults.later(.zap(addresses, device: device))
+  }
 
   func insert(_ addresses: Range<UInt64>, isWritable: Bool) throws(Errno) {
     var done: UInt64 = 0

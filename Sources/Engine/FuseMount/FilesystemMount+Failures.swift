@@ -22,13 +22,15 @@ extension FilesystemMount {
   /// - Parameters:
   ///   - dataStays: A machine check that leaves the medium good.
   ///   - process: Who consumes it; it gets the pages as if it had touched them.
-  /// - Throws: `.outOfRange`; `.noSuchProcess`, `.badAddress`: the process shows nothing of them; for `poison` what memory_failure()
+  /// - Throws: `.outOfRange`; `.noSuchProcess`, `.badAddress`: the process shows nothing of them; ENXIO if the device is gone; for `poison` what memory_failure()
   ///   returns: EBUSY where nobody knows whose the page is, EFSCORRUPTED after a shutdown, EIO.
   public func inject(
     _ kind: InjectionRule.Kind, sectors: Range<UInt64>, dataStays: Bool, process: Int32?
   ) throws(Errno) {
     let bytes = try bytes(of: sectors)
     try files.withLock { files throws(Errno) in
+      // `get_dev_pagemap`
+      guard !files.isRemoved else { throw .noSuchAddressOrDevice }
       files.settle()
       let blocks = bytes.lowerBound >> 12..<(bytes.upperBound + 4095) >> 12
       if let process {
@@ -52,6 +54,18 @@ extension FilesystemMount {
         }
       }
     }
+  }
+
+  /// The device's driver is unbound, mounted or not: what becomes of the mount and of who maps its files the model says
+  /// (`DeviceRemoval`). Waits for no workload; the bytes stay in the medium.
+  ///
+  /// - Throws: `.operationNotSupportedByDevice` if it was unbound before.
+  public func remove() throws(Errno) {
+    // freeze_super(): a failure is only logged.
+    if files.withLock({ !$0.isRemoved && $0.filesystem.kernel.removalIsAnnounced }) {
+      try? synchronizeMedium()
+    }
+    try files.withLock { files throws(Errno) in try files.remove() }
   }
 
   /// Makes the sectors good: bad ones read zero afterwards.

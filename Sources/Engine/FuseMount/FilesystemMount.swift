@@ -107,7 +107,7 @@ public final class FilesystemMount: Sendable {
       let service = files.service
       do throws(Errno) {
         try service.volume.unmount()
-        return service.volume.filesystem.isShutDown
+        return service.volume.filesystem.isShutDown && !files.isRemoved
           ? "\(mediumName): the filesystem had shut down; what was changed since is lost" : nil
       } catch {
         return "\(mediumName): unmounting: \(error)"

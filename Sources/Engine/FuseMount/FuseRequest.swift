@@ -30,6 +30,7 @@ public struct FuseRequest: Sendable {
     case copyRange
     case seek
     case control
+    case createNameless
   }
 
   /// Which attributes are to be set: `SD_FUSE_SET_*`.

@@ -38,6 +38,7 @@ public final class FuseService {
     case .setAttributes: try setAttributes(request)
     case .readLink: FuseOutcome(.text(try filesystem.target(of: inode(request.node))))
     case .make, .symbolicLink, .create: try make(request)
+    case .createNameless: try makeNameless(request)
     case .link: try link(request)
     case .unlink, .removeDirectory: try remove(request)
     case .rename: try rename(request)
@@ -128,6 +129,17 @@ public final class FuseService {
     try remember(number)
     let status = try filesystem.status(of: number)
     return FuseOutcome(request.operation == .create ? .created(status) : .entry(status))
+  }
+
+  /// open(2) with O_TMPFILE.
+  private func makeNameless(_ request: FuseRequest) throws(Errno) -> FuseOutcome {
+    let attributes = Attributes(
+      mode: UInt16(request.mode & 0o7777), user: request.user, group: request.group)
+    let number = try volume.change(growth: Self.nameGrowth) { fs throws(Errno) in
+      try fs.makeNameless(in: inode(request.node), attributes)
+    }
+    try remember(number)
+    return FuseOutcome(.created(try filesystem.status(of: number)))
   }
 
   private func link(_ request: FuseRequest) throws(Errno) -> FuseOutcome {

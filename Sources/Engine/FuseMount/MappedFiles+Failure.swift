@@ -33,15 +33,8 @@ extension MappedFiles {
       case .shutDown(let reason): filesystem.shutDown(reason)
       case .panic: witness?.panic(device: device, folio: Int(block))
       case .kill(let mapping, let page):
-        let (plan, hosts) = plan(mapping, page, origin)
-        if let pages = plan.unmapped(around: page) { mapping.unmapPages(pages) }
-        settle()
-        tell(block, origin, .handled(plan))
+        own += kill(mapping, page, block, origin, forces: forces, settle)
         isTold = true
-        if plan.unmapShift != nil {
-          witness?.note(.unmapped(device: device, folio: Int(block)))
-        }
-        own += send(plan.orders, hosts, forces: forces)
       }
     }
     if !isTold {
@@ -50,6 +43,24 @@ extension MappedFiles {
         failure.error == .resourceBusy ? .ownerUnknown : .handled(KillPlan(merging: [])))
     }
     return (failure.error, own)
+  }
+
+  /// Collects, unmaps and signals for one page of one file.
+  ///
+  /// - Parameters:
+  ///   - everyone: No policy is asked.
+  ///   - settle: Takes from page tables what the model has taken.
+  /// - Returns: The signals that `current` is to be told by its touch.
+  func kill(
+    _ mapping: FileMapping, _ page: UInt64, _ block: UInt64, _ origin: FailureOrigin,
+    everyone: Bool = false, forces: Bool = false, _ settle: () -> Void
+  ) -> [SignalOrder] {
+    let (plan, hosts) = plan(mapping, page, origin, everyone: everyone)
+    if let pages = plan.unmapped(around: page) { mapping.unmapPages(pages) }
+    settle()
+    tell(block, origin, .handled(plan))
+    if plan.unmapShift != nil { witness?.note(.unmapped(device: device, folio: Int(block))) }
+    return send(plan.orders, hosts, forces: forces)
   }
 
   /// What `fail` would do; nothing is done.
@@ -65,7 +76,7 @@ extension MappedFiles {
   }
 
   private func plan(
-    _ mapping: FileMapping, _ page: UInt64, _ origin: FailureOrigin
+    _ mapping: FileMapping, _ page: UInt64, _ origin: FailureOrigin, everyone: Bool = false
   ) -> (plan: KillPlan, hosts: [Int: any WindowHost]) {
     var hosts: [Int: any WindowHost] = [:]
     let found = Candidate.mapping(
@@ -90,7 +101,7 @@ extension MappedFiles {
     }
     let plan = KillPlan(
       candidates: candidates, origin: origin,
-      sysctlEarlyKill: witness?.options.earlyKill ?? false)
+      sysctlEarlyKill: witness?.options.earlyKill ?? false, everyone: everyone)
     return (plan, hosts)
   }
 

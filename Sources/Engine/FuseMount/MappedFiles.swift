@@ -1,5 +1,6 @@
 internal import DaxModel
 internal import ExtentFS
+internal import LinuxSys
 internal import Medium
 internal import PmemBase
 internal import SystemPackage
@@ -62,6 +63,10 @@ final class MappedFiles {
   var hasBeyond = false
   /// Some page has a marker.
   var hasMarkers = false
+  /// The device has gone, and does not come back to this mount.
+  var isRemoved = false
+  /// Takes pages of the medium out of every page table; nil where they may be parts of larger ones.
+  private(set) lazy var pipe = LargeShmem.isPossible ? nil : try? PagePipe()
   private var lastSpace = 0
 
   init(_ service: FuseService, on medium: any Medium, media: MountMedia) {
@@ -111,7 +116,8 @@ final class MappedFiles {
       }
       if let pending { apply(pending) }
     }
-    if hasBeyond { restore() }
+    // What has shut down gives no page any more.
+    if hasBeyond, !filesystem.isShutDown { restore() }
     if hasMarkers { takeMarkers() }
   }
 

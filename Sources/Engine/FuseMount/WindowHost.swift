@@ -14,6 +14,8 @@ public protocol WindowHost: AnyObject, Sendable {
     _ piece: WindowPiece, at addresses: Range<UInt64>, protection: Protection) throws(Errno)
   /// Takes the pages away; the next touch of each is told. By the agent. A workload that is gone has none.
   func zap(_ addresses: Range<UInt64>)
+  /// The same soon, by another thread: the caller waits for nobody.
+  func zapLater(_ addresses: Range<UInt64>)
   /// Makes pages of the medium visible that are placed there, and wakes who waits for them.
   ///
   /// - Throws: `.fileExists` if one of several pages is there (of one only what it allows is changed), `.badAddress` where the medium has no page, `.resourceTemporarilyUnavailable` while an mremap is under way.

@@ -10,7 +10,7 @@ struct BusState: Hashable, Sendable {
     case claimed
     /// There is a character device, and no driver that could open it: what `daxctl disable-device` leaves.
     case probed
-    /// In use.
+    /// In use. Of a namespace that is a block device: `nd_pmem` has it.
     case driven
 
     static func < (a: Stage, b: Stage) -> Bool { a.rawValue < b.rawValue }
@@ -94,9 +94,14 @@ extension BusState {
       guard let device = names.firstIndex(where: { $0.namespaceName == name }) else {
         throw .operationNotSupportedByDevice
       }
+      guard names[device].isDax else {
+        if devices[device].stage == .driven { throw .resourceBusy }
+        devices[device].stage = .driven
+        return
+      }
       try bindNamespace(device)
     case .daxPmem:
-      if let device = names.firstIndex(where: { $0.holderName == name }),
+      if let device = names.firstIndex(where: { $0.isDax && $0.holderName == name }),
         devices[device].stage >= .claimed
       {
         if devices[device].stage > .claimed { throw .resourceBusy }
@@ -106,7 +111,7 @@ extension BusState {
       // A seed has no namespace, and its probe says so in the same words as a device that is not there.
       throw .operationNotSupportedByDevice
     case .deviceDax:
-      guard let device = names.firstIndex(where: { $0.name == name }),
+      guard let device = names.firstIndex(where: { $0.isDax && $0.name == name }),
         devices[device].stage >= .probed
       else { throw .operationNotSupportedByDevice }
       if devices[device].stage == .driven { throw .resourceBusy }
@@ -139,14 +144,18 @@ extension BusState {
     _ name: String, from driver: BusDriver, _ names: [EmulatedDevice]
   ) throws(Errno) {
     switch driver {
-    case .ndPmem: throw .operationNotSupportedByDevice
+    case .ndPmem:
+      guard let device = names.firstIndex(where: { !$0.isDax && $0.namespaceName == name }),
+        devices[device].stage == .driven
+      else { throw .operationNotSupportedByDevice }
+      devices[device].stage = .released
     case .daxPmem:
-      guard let device = names.firstIndex(where: { $0.holderName == name }),
+      guard let device = names.firstIndex(where: { $0.isDax && $0.holderName == name }),
         devices[device].stage > .claimed
       else { throw .operationNotSupportedByDevice }
       devices[device].stage = .claimed
     case .deviceDax:
-      guard let device = names.firstIndex(where: { $0.name == name }),
+      guard let device = names.firstIndex(where: { $0.isDax && $0.name == name }),
         devices[device].stage == .driven
       else { throw .operationNotSupportedByDevice }
       devices[device].stage = .probed

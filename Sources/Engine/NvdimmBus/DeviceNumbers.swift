@@ -63,6 +63,24 @@ public struct DeviceNumbers: Sendable, Hashable {
     return devices
   }
 
+  /// Block devices on the regions behind those of `devices(_:session:)`.
+  ///
+  /// - Parameters:
+  ///   - shapes: Name, size in bytes and physical address of each.
+  ///   - count: Devices that come first.
+  public func blockDevices(
+    _ shapes: [(name: String, size: UInt64, resource: UInt64)], after count: Int, session: String
+  ) -> [EmulatedDevice] {
+    shapes.enumerated().map { index, shape in
+      let region = firstRegion + count + index
+      // BLOCK_EXT_MAJOR
+      return EmulatedDevice(
+        kind: .fsdax(blockDevice: shape.name), region: region, size: shape.size, alignment: 4096,
+        resource: shape.resource, major: 259, minor: UInt32(index),
+        uuid: DeviceIdentity.uuid(session: session, device: "namespace\(region).0"))
+    }
+  }
+
   /// The major that the driver has, else a free one.
   ///
   /// Linux gives dynamic majors from 254 down and, when those are gone, from 511 down: begin at the other end.

@@ -1,5 +1,12 @@
-/// One emulated device-dax device, and all that its files under /sys say about it.
+/// One emulated namespace with what its driver makes of it, and all that its files under /sys say about it.
 public struct EmulatedDevice: Sendable, Hashable {
+  public enum Kind: Sendable, Hashable {
+    /// A libnvdimm dax device holds the namespace: /dev/daxN.M.
+    case dax
+    /// `nd_pmem` drives the namespace itself: a block device, which a filesystem is mounted from.
+    case fsdax(blockDevice: String)
+  }
+
   /// N in daxN.M, regionN and namespaceN.M: every device has a region of its own.
   public let region: Int
 
@@ -24,10 +31,14 @@ public struct EmulatedDevice: Sendable, Hashable {
 
   public let uuid: String
 
+  public let kind: Kind
+
   public init(
-    region: Int, instance: Int = 0, size: UInt64, alignment: UInt64, resource: UInt64,
+    kind: Kind = .dax, region: Int, instance: Int = 0, size: UInt64, alignment: UInt64,
+    resource: UInt64,
     major: UInt32, minor: UInt32, targetNode: Int = 0, uuid: String
   ) {
+    self.kind = kind
     self.region = region
     self.instance = instance
     self.size = size
@@ -38,6 +49,8 @@ public struct EmulatedDevice: Sendable, Hashable {
     self.targetNode = targetNode
     self.uuid = uuid
   }
+
+  public var isDax: Bool { kind == .dax }
 
   /// The character device: "dax0.0", at /dev/dax0.0.
   public var name: String { "dax\(region).\(instance)" }

@@ -138,6 +138,18 @@ public final class NvdimmBus: Sendable {
     }
   }
 
+  /// Unbinds the driver of a namespace that is a block device, as a write of its name to `nd_pmem/unbind`.
+  ///
+  /// - Throws: `.operationNotSupportedByDevice`: it is none, or has no driver.
+  public func unbind(device: Int) throws(Errno) {
+    try state.withLock { state throws(Errno) in
+      let before = state.bus
+      _ = try state.bus.write(
+        Array(devices[device].namespaceName.utf8), to: .unbind(.ndPmem), devices: devices)
+      follow(before, &state)
+    }
+  }
+
   /// Scrubs that are complete.
   public var scrubs: UInt64 { state.withLock { $0.bus.scrubs } }
 
@@ -161,7 +173,7 @@ public final class NvdimmBus: Sendable {
       let new = state.bus.devices[number].stage
       guard old != new else { continue }
       if new == .driven { media.enable(device: number) }
-      DeviceNode(directory: directory, name: device.name).show(new)
+      if device.isDax { DeviceNode(directory: directory, name: device.name).show(new) }
       if old == .driven { media.disable(device: number) }
     }
     if before.scrubs != state.bus.scrubs || before.scrubsOnError != state.bus.scrubsOnError {

@@ -73,7 +73,13 @@ struct SysfsBuilder {
     let region = "\(busPath)/\(device.regionName)"
     addRegion(region, device, number)
     nodes["\(region)/badblocks"] = .file(BadBlocksText.lines(badSectors))
-    addNamespace("\(region)/\(device.namespaceName)", device, number, state)
+    if case .fsdax(let block) = device.kind {
+      return addBlockDevice(
+        block, "\(region)/\(device.namespaceName)", device, number, state, badSectors)
+    }
+    addNamespace(
+      "\(region)/\(device.namespaceName)", device, number, state,
+      mode: state.stage >= .claimed ? "dax" : "raw", holderClass: "dax", driver: nil)
     addSeed("\(region)/\(device.seedName)", device)
     if state.stage >= .claimed {
       addHolder("\(region)/\(device.holderName)", device, number, state.stage)
@@ -104,7 +110,7 @@ struct SysfsBuilder {
         "namespace_seed": "",
         "btt_seed": "",
         "pfn_seed": "",
-        "dax_seed": device.seedName,
+        "dax_seed": device.isDax ? device.seedName : "",
         "nfit/range_index": "\(device.region + 1)",
       ])
     // 1: there is something to flush.
@@ -114,18 +120,19 @@ struct SysfsBuilder {
   }
 
   private mutating func addNamespace(
-    _ path: String, _ device: EmulatedDevice, _ number: Int, _ state: BusState.Device
+    _ path: String, _ device: EmulatedDevice, _ number: Int, _ state: BusState.Device,
+    mode: String, holderClass: String, driver: BusDriver?
   ) {
-    let isClaimed = state.stage >= .claimed
+    let isClaimed = device.isDax && state.stage >= .claimed
     files(
       in: path,
       [
         "nstype": "\(Kind.namespace.rawValue)",
         "size": "\(device.size)",
         "resource": hex(device.resource),
-        "mode": isClaimed ? "dax" : "raw",
+        "mode": mode,
         "holder": isClaimed ? device.holderName : "",
-        "holder_class": "dax",
+        "holder_class": holderClass,
         "uuid": device.uuid,
         "alt_name": "",
         "sector_size": "[512] 4096 ",
@@ -134,7 +141,30 @@ struct SysfsBuilder {
     addNodes(path, device)
     join(
       path, named: device.namespaceName, kind: .namespace, type: "nd_namespace_pmem",
-      driver: nil)
+      driver: driver?.rawValue)
+  }
+
+  /// A namespace without holder, as memmap= makes it, and the block device below it while it has its driver.
+  ///
+  /// Source: `mode_show`, `pmem_should_map_pages`, drivers/nvdimm/namespace_devs.c; `pmem_attach_disk`, drivers/nvdimm/pmem.c.
+  private mutating func addBlockDevice(
+    _ name: String, _ path: String, _ device: EmulatedDevice, _ number: Int,
+    _ state: BusState.Device, _ badSectors: [Range<UInt64>]
+  ) {
+    let isDriven = state.stage == .driven
+    addNamespace(
+      path, device, number, state, mode: "memory", holderClass: "",
+      driver: isDriven ? .ndPmem : nil)
+    guard isDriven else { return }
+    let block = "\(path)/block/\(name)"
+    files(
+      in: block,
+      [
+        "dev": "\(device.major):\(device.minor)",
+        "size": "\(device.size >> 9)",
+      ])
+    nodes["\(block)/badblocks"] = .file(BadBlocksText.lines(badSectors))
+    link("\(block)/device", to: path)
   }
 
   /// The nd_dax device; its directory is also libdaxctl's region. Size and address are those of a driver that runs.

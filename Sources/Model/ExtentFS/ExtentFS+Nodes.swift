@@ -39,6 +39,30 @@ extension ExtentFS {
     guard target.count <= Self.maximumTarget else { throw .fileNameTooLong }
     guard kind != .symbolicLink || !target.isEmpty else { throw .noSuchFileOrDirectory }
     if kind == .directory { try checkLinks(of: directory) }
+    let inode = try newInode(kind, in: directory, attributes)
+    inode.target = target
+    if kind == .symbolicLink { inode.size = UInt64(target.count) }
+    inodes[inode.number] = inode
+    enter(inode, name, directory)
+    return inode.number
+  }
+
+  /// open(2) with O_TMPFILE: a file that no directory names; `link` may give it a name. It goes with its last descriptor and window, or at
+  /// the next mount.
+  public func makeNameless(
+    in number: UInt64, _ attributes: Attributes
+  ) throws(Errno) -> UInt64 {
+    try checkWritable()
+    let inode = try newInode(.file, in: directory(number), attributes)
+    inode.links = 0
+    inode.isLinkable = true
+    inodes[inode.number] = inode
+    return inode.number
+  }
+
+  private func newInode(
+    _ kind: NodeKind, in directory: Inode, _ attributes: Attributes
+  ) throws(Errno) -> Inode {
     if freeInodes.isEmpty {
       guard format.kind == .xfs, addInodeChunk(near: 16) else { throw .noSpace }
     }
@@ -52,11 +76,7 @@ extension ExtentFS {
     inode.attributes.modified = clock
     inode.attributes.changed = clock
     inode.attributes.created = clock
-    inode.target = target
-    if kind == .symbolicLink { inode.size = UInt64(target.count) }
-    inodes[inode.number] = inode
-    enter(inode, name, directory)
-    return inode.number
+    return inode
   }
 
   /// Another name for what is no directory.
@@ -67,10 +87,11 @@ extension ExtentFS {
     let directory = try self.directory(directory)
     try check(new: name, in: directory)
     // A file whose last name is gone does not get one again.
-    guard inode.links > 0 else { throw .noSuchFileOrDirectory }
+    guard inode.links > 0 || inode.isLinkable else { throw .noSuchFileOrDirectory }
     guard inode.links < maximumLinks else { throw .tooManyLinks }
     enter(inode, name, directory)
     inode.links += 1
+    inode.isLinkable = false
     inode.isMetadataDirty = true
     inode.attributes.changed = clock
   }

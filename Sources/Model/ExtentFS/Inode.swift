@@ -45,6 +45,8 @@ final class Inode {
   var isMetadataDirty = true
   /// In the inode cache: found or used since the mount.
   var isInCore = true
+  /// It has never had a name, and may get one: I_LINKABLE.
+  var isLinkable = false
   var mapping: FileMapping?
 
   init(_ number: UInt64, _ kind: NodeKind, ledger: ChangeLedger? = nil) {

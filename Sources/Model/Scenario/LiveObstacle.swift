@@ -48,6 +48,7 @@ extension Scenario {
   public func live(on kernel: KernelBehavior) throws(LiveObstacle) -> LiveScenario {
     var simulator = Simulator(self, kernel: kernel, named: "", explained: false)
     var stage: LiveStage?
+    var isUnmounted = false
     var text = "# \(name) \(group)\n"
     for line in lines {
       do throws(Lack) {
@@ -57,10 +58,14 @@ extension Scenario {
           throw Lack(LiveObstacle.Lack.inherited)
         }
         let now = LiveStage(simulator)
-        if simulator.stopped != nil || now == stage {
+        if simulator.stopped != nil || now == stage || isUnmounted && now == nil {
           for operation in try line.administration(stage, simulator) {
             text += "#= \(operation)\n"
           }
+        } else if now == nil, let stage, !stage.isBound(simulator) {
+          // Nothing can be mounted in its place.
+          isUnmounted = true
+          text += "#= umount\n"
         } else {
           // What the setup does is done.
           guard stage == nil, simulator.processes.isEmpty, now?.isDax == true else {
@@ -102,6 +107,11 @@ private struct LiveStage: Equatable {
     device = "pmem\(namespace)"
     filesystem = mounted
     isDax = simulator.machine.blocks[namespace]?.mountOptions.contains("dax=always") ?? false
+  }
+
+  /// Whether the device has its driver still.
+  func isBound(_ simulator: Simulator) -> Bool {
+    simulator.machine.blocks.values.contains { $0.filesystem === filesystem && $0.isBound }
   }
 
   static func == (left: Self, right: Self) -> Bool { left.filesystem === right.filesystem }
@@ -216,6 +226,7 @@ extension MachineOperation {
     case .disableNamespace(let number) where number < 2: return "disable-namespace \(number).0"
     case .enableNamespace(let number) where number < 2: return "enable-namespace \(number).0"
     case .nothing: return "nothing"
+    case .unbind(let number) where stage?.device == "pmem\(number)": return "unbind \(number).0"
     case .unbind: throw Lack(LiveObstacle.Lack.kernel)
     case .testNamespace, .injectError, .clearErrors, .startScrub:
       throw Lack(LiveObstacle.Lack.bus)

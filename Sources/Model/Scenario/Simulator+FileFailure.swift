@@ -80,35 +80,25 @@ extension Simulator {
 
   // MARK: Removal
 
-  /// The device is about to go: everybody who maps a page of a file on it is told, page by page.
+  /// The device is about to go.
   ///
-  /// 6.1 has no word for it (MF_MEM_PRE_REMOVE): there the whole device fails, and only those are told who would be of any failure.
-  ///
-  /// Source: `xfs_dax_notify_failure` (v6.1, v6.12, v7.3); MF-33; oracle `xfs-unbind-mounted`, `xfs-unbind-early`, `xfs-shutdown-unbind`.
-  mutating func announceRemoval(_ filesystem: ExtentFS) {
-    guard !filesystem.isShutDown else {
-      note("xfs_trans_read_buf_map", "the filesystem has shut down, no owner can be found")
-      return
-    }
-    let announced = kernel.removalIsAnnounced
-    for run in filesystem.owners(in: 0..<filesystem.blockCount) {
-      for owner in run.owners {
-        guard let (inode, first) = owner.filePage, filesystem.isInCore(inode),
-          filesystem.isDax(inode)
-        else { continue }
-        for page in first..<(first + UInt64(run.blocks.count)) {
-          guard let mapping = filesystem.mapping(of: inode), mapping.entries[page]?.blocks != nil
-          else { continue }
+  /// - Returns: Whether page tables go on showing pages whose descriptors are gone.
+  mutating func remove(_ filesystem: ExtentFS) -> Bool {
+    let removal = DeviceRemoval(of: filesystem, kernel: kernel)
+    for act in removal.acts {
+      switch act {
+      case .note(let function, let text): note(function, text)
+      case .fail(let inode, let pages):
+        for failure in removal.failures(of: inode, pages: pages, in: filesystem) {
           carryOut(
-            FileFailure(page: page, of: inode, filesystem, everyone: announced), on: filesystem,
-            origin: .injectionByBystander, everyone: announced)
+            failure, on: filesystem, origin: .injectionByBystander,
+            everyone: removal.tellsEveryone)
           deliverSignals()
         }
-        guard announced else { continue }
-        filesystem.mapping(of: inode)?.unmapPages(first..<(first + UInt64(run.blocks.count)))
+      case .unmap(let mapping, let pages): mapping.unmapPages(pages)
+      case .shutDown(let reason): filesystem.shutDown(reason)
       }
     }
-    note("xfs_dax_notify_failure", "the device goes: the filesystem is shut down")
-    filesystem.shutDown(announced ? .forcedUnmount : .corruptOnDisk)
+    return removal.leavesEntries
   }
 }

@@ -245,14 +245,7 @@ extension Simulator {
     addBlock(namespace)
     guard machine.blocks[namespace]?.isBound == true else { return CommandResult(status: 1) }
     if let (mounted, filesystem) = mountedFilesystem, mounted == namespace {
-      if filesystem.isHolder {
-        announceRemoval(filesystem)
-      } else {
-        filesystem.shutDown(.forcedUnmount)
-      }
-      if !kernel.removalIsAnnounced || !filesystem.isHolder {
-        machine.blocks[namespace]?.leftEntries = true
-      }
+      if remove(filesystem) { machine.blocks[namespace]?.leftEntries = true }
     }
     machine.blocks[namespace]?.isBound = false
     return CommandResult()

@@ -20,8 +20,11 @@ extension Server {
   /// Where a mount's device would be in physical memory: no emulated device reaches so far.
   func resource(_ device: Int) -> UInt64 {
     devices.indices.contains(device)
-      ? emulated[device].resource : 1 << 46 + UInt64(device - devices.count) << 42
+      ? emulated[device].resource : Self.mountResource(device - devices.count)
   }
+
+  static func mountResource(_ index: Int) -> UInt64 { 1 << 46 + UInt64(index) << 42 }
+  static func mountName(_ index: Int) -> String { "pmem\(index)" }
 
   /// What the device holds, in bytes; nil: there is none.
   func size(_ device: Int) -> UInt64? {
@@ -31,7 +34,7 @@ extension Server {
 
   func information(_ mount: FilesystemMount, _ index: Int) -> DeviceInfo {
     DeviceInfo(
-      index: index, name: "pmem\(index - devices.count)", medium: mount.medium.kind,
+      index: index, name: Self.mountName(index - devices.count), medium: mount.medium.kind,
       mediumPath: mount.medium.path, size: mount.medium.size, alignment: PageSize.base.bytes,
       resource: resource(index), mappedPages: mount.mappedPages, insertedEver: 0, faultsEver: 0,
       pagemapReferences: 0, major: 0, minor: 0, targetNode: -1, workloads: mount.workloads,
@@ -62,6 +65,15 @@ extension Server {
     try mount.inject(
       injection.kind, sectors: injection.first..<injection.first + injection.count,
       dataStays: injection.dataStays, process: injection.process)
+  }
+
+  /// The driver of a mount's device is unbound.
+  func unbind(_ device: Int) -> Errno {
+    guard mount(device) != nil else { return .notSupported }
+    do throws(Errno) {
+      try nvdimm.unbind(device: device)
+      return Errno(rawValue: 0)
+    } catch { return error }
   }
 
   /// A file's page of a workload.

@@ -41,6 +41,7 @@ extension Server {
     case .withdraw(let device, let first, let count):
       return error(withdraw(device: device, first: first, count: count))
     case .getErrors(let device, let list, let first): return errors(device, list, from: first)
+    case .unbind(let device): return error(unbind(device))
     case .scrub(let starts): return scrub(starts: starts)
     case .getOwners(let device, let page, let first):
       return owners(device, page: page, from: first)

@@ -99,11 +99,17 @@ public final class Server: Sendable {
     }
     let media = Array(all.dropFirst(options.mounts.count))
     let bus: EmulatedBus
+    let mounted: [EmulatedDevice]
     do throws(SysfsError) {
       let numbers = try DeviceNumbers(avoiding: .survey())
       emulated = try numbers.devices(
         media.map { (size: $0.medium.size, alignment: $0.alignment.bytes) },
         session: "\(ThisProcess.identifier)")
+      mounted = numbers.blockDevices(
+        filesystems.enumerated().map {
+          (Self.mountName($0), $1.medium.size, Self.mountResource($0))
+        },
+        after: emulated.count, session: "\(ThisProcess.identifier)")
       bus = numbers.bus
     } catch {
       throw .sysfs(error)
@@ -128,7 +134,8 @@ public final class Server: Sendable {
     }
     do throws(SysfsError) {
       nvdimm = try NvdimmBus(
-        devices: emulated, bus: bus, media: FailingMedia(failures, devices: emulated.count),
+        devices: emulated + mounted, bus: bus,
+        media: FailingMedia(failures, devices: emulated.count, mounts: filesystems),
         directory: directory.path)
     } catch {
       throw .sysfs(error)

@@ -96,6 +96,10 @@ extension Request {
       return Codec.bytes(
         of: sd_watch(
           header: Codec.header(SD_WATCH), flags: pages ? SD_WATCH_PAGES : 0, reserved: 0))
+    case .unbind(let device):
+      return Codec.bytes(
+        of: sd_get_device(
+          header: Codec.header(SD_UNBIND), device: UInt32(device), reserved: 0))
     default: return []
     }
   }
@@ -171,6 +175,7 @@ extension Request {
         process: m.process == 0 ? nil : m.process, first: m.first)
     case SD_WATCH:
       return .watch(pages: try Codec.exactly(sd_watch.self, bytes).flags & SD_WATCH_PAGES != 0)
+    case SD_UNBIND: return .unbind(device: Int(try Codec.exactly(sd_get_device.self, bytes).device))
     default: throw .unexpected(type: type)
     }
   }

@@ -31,6 +31,8 @@ public enum Request: Sendable {
   case predict(
     device: Int, page: UInt64, kind: InjectionRule.Kind, process: Int32?, first: UInt32)
   case watch(pages: Bool)
+  /// The driver of a mount's device is unbound.
+  case unbind(device: Int)
   case getServer
   case getDevice(Int)
   case getPages(device: Int, first: UInt64, count: UInt64)
@@ -205,7 +207,7 @@ extension Request {
     case SD_LOCATE:
       self = .locate(address: try Codec.exactly(sd_locate.self, bytes).address)
     case SD_POISON, SD_INJECT, SD_CLEAR_ERRORS, SD_SET, SD_WITHDRAW, SD_GET_ERRORS, SD_SCRUB,
-      SD_GET_OWNERS, SD_PREDICT, SD_WATCH:
+      SD_GET_OWNERS, SD_PREDICT, SD_WATCH, SD_UNBIND:
       self = try Self.failure(bytes, type)
     case SD_GET_SERVER:
       _ = try Codec.exactly(sd_header.self, bytes)
@@ -233,7 +235,7 @@ extension Request {
     get throws(WireError) {
       switch self {
       case .inject(let injection): return injection.encoded
-      case .clearErrors, .withdraw, .getErrors, .scrub, .getOwners, .predict, .watch:
+      case .clearErrors, .withdraw, .getErrors, .scrub, .getOwners, .predict, .watch, .unbind:
         return failureBytes
       case .getServer:
         return Codec.bytes(of: Codec.header(SD_GET_SERVER))

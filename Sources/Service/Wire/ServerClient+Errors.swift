@@ -16,6 +16,13 @@ extension ServerClient {
     }
   }
 
+  /// Unbinds the driver of a mount's device.
+  ///
+  /// - Throws: `.refused(ENODEV)` if it is unbound, `.refused(ENOTSUP)` for a device that is no mount's.
+  public func unbind(device: Int) throws(WireError) {
+    guard case .done = try ask(.unbind(device: device)) else { throw .unexpected(type: 0) }
+  }
+
   /// Clears sectors of 512 bytes; `count` 0: to the device's end. Returns bytes that are good for sure.
   @discardableResult
   public func clearErrors(device: Int, first: UInt64 = 0, count: UInt64 = 0) throws(WireError)
