@@ -121,7 +121,7 @@ let package = Package(
       "Server", on: "Service",
       [
         "Wire", "ExtentFS", "FailureEngine", "FaultEngine", "FuseMount", "MemoryFailure",
-        "NvdimmBus",
+        "NvdimmBus", "OwnerIndex",
         "Medium", "Latency", "LinuxSys", "DaxModel", "PageModel", "PmemBase", system, log,
       ]),
 

@@ -22,7 +22,7 @@ struct InjectError: ParsableCommand {
 
   @OptionGroup var server: ServerOption
 
-  @Argument(help: "The device.")
+  @Argument(help: DeviceArgument.help)
   var device: String
 
   @Option(name: [.customShort("B"), .long], help: "The first sector.")

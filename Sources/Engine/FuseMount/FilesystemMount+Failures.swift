@@ -94,12 +94,6 @@ extension FilesystemMount {
     }
   }
 
-  /// Who would be signalled if the block failed now; nothing is done.
-  public func prediction(block: UInt64, origin: FailureOrigin) throws(Errno) -> GenericFailure {
-    guard block < medium.size >> 12 else { throw .noSuchAddressOrDevice }
-    return files.withLock { $0.prediction(block, origin) }
-  }
-
   /// What the page of the medium at an address of a workload is: its block, and whether nobody else maps it. nil: no page of the medium is
   /// present there.
   public func locate(_ address: UInt64, in space: Int) -> (block: UInt64, isExclusive: Bool)? {

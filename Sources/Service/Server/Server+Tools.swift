@@ -44,8 +44,11 @@ extension Server {
     case .scrub(let starts): return scrub(starts: starts)
     case .getOwners(let device, let page, let first):
       return owners(device, page: page, from: first)
-    case .predict(let device, let page, let kind, let process, let first):
-      return predict(device, page: page, kind, process, from: first)
+    case .getBlockOwners(let device, let page, let first):
+      return blockOwners(device, page: page, from: first)
+    case .getPaths(let device, let inodes): return paths(device, inodes)
+    case .predict(let device, let page, let kind, let process, let kernel, let first):
+      return predict(device, page: page, kind, process, kernel, from: first)
     default:
       throw .unexpected(type: 0)
     }
