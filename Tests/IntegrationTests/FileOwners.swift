@@ -5,51 +5,6 @@ import Testing
 /// `softdax owners` of a mounted filesystem's device: whose a page is, who maps it, and what each kernel would do if it failed.
 @Suite(.serialized, .enabled(if: canMount, "mounting needs root and /dev/fuse"))
 struct `Owners of a mount's pages` {
-  private struct Mounted {
-    let ground: Ground
-    let service: Service
-
-    init(_ options: String...) throws {
-      ground = try Ground()
-      service = try Service(["--fs", ground.mount, "--size", "64m"] + options)
-    }
-
-    func shell(_ script: String) throws {
-      let output = try service.run(["bash", "-c", "set -e; cd \(ground.mount); \(script)"])
-      #expect(output.status == 0, "\(output.all)")
-    }
-
-    func start(_ file: String, _ steps: String...) throws -> Program {
-      let program = try service.start(
-        [Project.program("error-steps"), "\(ground.mount)/\(file)", "4"] + steps + ["wait"],
-        holdsInput: true)
-      #expect(program.waitForOutput("ready"))
-      return program
-    }
-
-    func owners(_ words: String...) throws -> Program.Output {
-      let output = try Softdax.tool(["owners", "pmem0"] + words + ["--socket", service.socket])
-      #expect(output.status == 0, "\(output.all)")
-      return output
-    }
-
-    func folio(_ words: String...) throws -> [String: Any] {
-      let output = try Softdax.tool(
-        ["owners", "pmem0", "--json"] + words + ["--socket", service.socket])
-      let all = try JSONSerialization.jsonObject(with: Data(output.out.utf8)) as? [String: Any]
-      return try #require((all?["folios"] as? [[String: Any]])?.first, "\(output.all)")
-    }
-
-    func end(_ programs: Program...) throws {
-      for program in programs {
-        try program.sendLine()
-        let output = try program.wait()
-        #expect(output.status == 0, "\(output.all)")
-      }
-      #expect(try service.stop().status == 0)
-    }
-  }
-
   private func lists(_ folio: [String: Any]) -> [(
     kernels: [String], signalled: Set<Int>, list: [String: Any]
   )] {

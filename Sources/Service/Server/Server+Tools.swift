@@ -30,6 +30,9 @@ extension Server {
       guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
       return pages(index, first: first, count: count)
     case .getLatency(let index, let kind, let first):
+      if let mount = mount(index) {
+        return latency(mount.latencies.histogram(kind).snapshot(), from: first)
+      }
       guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
       return latency(devices[index].histogram(kind).snapshot(), from: first)
     case .inject(let injection): return error(inject(injection))
@@ -108,6 +111,16 @@ extension DaxDevice {
     case .insert: insertLatency
     case .lookup: lookupLatency
     case .install: installLatency
+    }
+  }
+}
+
+extension FaultLatencies {
+  func histogram(_ kind: LatencyKind) -> LatencyHistogram {
+    switch kind {
+    case .insert: insert
+    case .lookup: lookup
+    case .install: install
     }
   }
 }
