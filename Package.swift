@@ -97,8 +97,8 @@ let package = Package(
     room(
       "FuseMount", on: "Engine",
       [
-        "ExtentFS", "DaxModel", "MemoryFailure", "OwnerIndex", "PageModel", "Medium", "LinuxSys",
-        "PmemBase", system,
+        "ExtentFS", "DaxModel", "MemoryFailure", "OwnerIndex", "PageModel", "Medium", "Latency",
+        "LinuxSys", "PmemBase", system,
         .target(name: "CFuse", condition: .when(traits: ["FuseMount"])),
       ]),
     room(
@@ -121,7 +121,7 @@ let package = Package(
       "Server", on: "Service",
       [
         "Wire", "ExtentFS", "FailureEngine", "FaultEngine", "FuseMount", "MemoryFailure",
-        "NvdimmBus",
+        "NvdimmBus", "OwnerIndex",
         "Medium", "Latency", "LinuxSys", "DaxModel", "PageModel", "PmemBase", system, log,
       ]),
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page of zeroes, which a whole kernel shares: once it was poisoned, in whatever scenario of the boot, it answers otherwise (EHWPOISON for
-EBUSY; from 6.12 on BUS_MCEERR_AR for who shows it). Only scenarios with files reach it."""
+EBUSY; from 6.12 on BUS_MCEERR_AR for who shows it). Holes of files show it, and memory that is read before it was
+written."""
 from dataclasses import replace
 
 
@@ -13,26 +14,24 @@ def _actor(scenario):
 
 
 def _lines(actor):
-    return ['- sh truncate -s 4096 /mnt/zeroes', f'- proc {actor}', f'{actor} handler on',
-            f'{actor} map m0 /mnt/zeroes 0 4096 shared ro', f'{actor} rd m0 0', f'{actor} madv m0 0 4096 hwpoison',
-            f'{actor} rd m0 0', f'{actor} exit 0', '- sh rm /mnt/zeroes']
+    """Behind a mapping lies memory that is reserved; mprotect lets the actor read it."""
+    return [f'- proc {actor}', f'{actor} handler on', f'{actor} map m0 /dev/dax1.0 0 4096 shared ro', f'{actor} mprotect m0 0 8192',
+            f'{actor} madv m0 4096 4096 hwpoison', f'{actor} exit 0']
 
 
 def marked(scenario):
-    """The scenario for a kernel on which the page was poisoned before; None where that makes no difference or cannot be said."""
-    places = [n for n, line in enumerate(scenario.lines) if line.startswith('- setup sh lib.sh ')]
+    """The scenario for a kernel on which the page was poisoned before; None where that cannot be said."""
     actor = _actor(scenario)
-    if not places or not actor:
+    if not actor:
         return None
-    at = places[-1] + 1
+    at = max((n + 1 for n, line in enumerate(scenario.lines) if line.startswith('- setup ')), default=0)
     return replace(scenario, lines=scenario.lines[:at] + _lines(actor) + scenario.lines[at:])
 
 
 def unmarked(row, scenario):
     """The row of such a scenario without what was added."""
-    actor = next(line.split()[0] for line in scenario.lines if '/mnt/zeroes' in line and ' map ' in line)
-    added = {'- sh truncate -s 4096 /mnt/zeroes', '- sh rm /mnt/zeroes', f'- proc {actor}'}
-    steps = [s for s in row['steps'] if s['step'] not in added and s['step'][0] != actor]
+    actor = next(line.split()[0] for line in scenario.lines if line.endswith(' madv m0 4096 4096 hwpoison'))
+    steps = [s for s in row['steps'] if s['step'] != f'- proc {actor}' and s['step'][0] != actor]
     for step in steps:
         step.get('actors', {}).pop(actor, None)
     return {**row, 'steps': steps}

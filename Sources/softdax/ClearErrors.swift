@@ -13,7 +13,7 @@ struct ClearErrors: ParsableCommand {
 
   @OptionGroup var server: ServerOption
 
-  @Argument(help: "The device.")
+  @Argument(help: DeviceArgument.help)
   var device: String
 
   @Option(name: [.customShort("B"), .long], help: "The first sector (default 0).")

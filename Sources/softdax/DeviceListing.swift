@@ -2,14 +2,19 @@ internal import Medium
 internal import PmemBase
 internal import Wire
 
-/// A device as `daxctl list` shows it: the same keys, and a few more on request.
+/// A device as `daxctl list` shows it: the same keys, and a few more on request. One that holds a mounted filesystem has the keys of an
+/// fsdax namespace in `ndctl list`.
 struct DeviceListing: Encodable, Equatable {
-  var chardev: String
+  var chardev: String?
+  /// Instead, of one that holds a mounted filesystem.
+  var blockdev: String?
   var size: ListedSize
   /// Absent where the platform names no node.
   var targetNode: Int32?
   var align: UInt64
   var mode: String
+  /// Where its filesystem is.
+  var mountpoint: String?
   /// "disabled", or absent.
   var state: String?
   /// Where the bytes are; real devices always say "device".
@@ -23,11 +28,14 @@ struct DeviceListing: Encodable, Equatable {
 
   /// An emulated device.
   init(_ device: DeviceInfo, human: Bool, verbose: Bool) {
-    chardev = device.name
+    let isMount = !device.mountpoint.isEmpty
+    chardev = isMount ? nil : device.name
+    blockdev = isMount ? device.name : nil
     size = ListedSize(bytes: device.size, human: human)
     targetNode = device.targetNode >= 0 ? device.targetNode : nil
     align = device.alignment
-    mode = "devdax"
+    mode = isMount ? "fsdax" : "devdax"
+    mountpoint = isMount ? device.mountpoint : nil
     guard verbose else { return }
     medium = device.medium.rawValue
     mediumPath = device.mediumPath.isEmpty ? nil : device.mediumPath
@@ -49,6 +57,8 @@ struct DeviceListing: Encodable, Equatable {
     medium = "device"
     mediumPath = verbose ? device.path : nil
   }
+
+  var name: String { chardev ?? blockdev ?? "" }
 
   /// What `list` prints: an array, or with `human` a single device by itself; nothing for no device.
   static func text(_ devices: [DeviceListing], human: Bool) throws -> String? {

@@ -2,8 +2,22 @@ internal import MemoryFailure
 internal import PmemBase
 internal import Wire
 
-/// Whose pages of an emulated device are, and what their failure would do: the answer of `softdax owners DEV`.
+/// Whose pages of an emulated device, or of a mount's, are, who maps them, and what their failure would do: the answer of `softdax owners DEV`.
 struct DeviceOwners: Encodable {
+  struct Owner: Encodable {
+    let type: String
+    var inode: UInt64?
+    /// Byte of the file.
+    var offset: UInt64?
+    var path: String?
+    /// Names that the inode has; 0: it is only still in use.
+    var links: UInt32?
+    /// What the filesystem's own is.
+    var name: String?
+    var shared = false
+    var unwritten = false
+  }
+
   struct Mapper: Encodable {
     let pid: Int32
     let comm: String
@@ -20,7 +34,7 @@ struct DeviceOwners: Encodable {
 
   /// What a machine check that nobody consumed would do, and on which kernels.
   struct KillList: Encodable {
-    let kernels: [String]
+    var kernels: [String]
     let outcome: String
     let unmapped: UInt64
     let signals: [PredictionReport.Signal]
@@ -35,6 +49,8 @@ struct DeviceOwners: Encodable {
     let mapcount: UInt32
     let badBlocks: [Run]
     let injected: [Run]
+    /// Of a mounted filesystem's device.
+    let owners: [Owner]?
     let mappers: [Mapper]
     let machineCheck: [KillList]
   }
@@ -68,21 +84,18 @@ struct DeviceOwners: Encodable {
     let injected = try running.ask { client throws(WireError) in
       try client.errors(device: target.index, list: .injected)
     }
-    folios = try numbers.map { number in
+    let asked = numbers.map { max(($0 * size) >> 12, bytes.lowerBound >> 12) }
+    let owners =
+      target.mountpoint.isEmpty ? nil : try Self.owners(running, target, of: asked)
+    folios = try zip(numbers, asked).enumerated().map { place, numbers in
+      let (number, asked) = numbers
       let page = (number * size) >> 12
-      let asked = max(page, bytes.lowerBound >> 12)
       let counts = try running.ask { client throws(WireError) in
         try client.pages(device: target.index, first: page, count: 1)
       }
-      let owners = try running.ask { client throws(WireError) in
+      let mappers = try running.ask { client throws(WireError) in
         try client.owners(device: target.index, page: asked)
       }
-      let prediction = PredictionReport(
-        page: page,
-        try running.ask { client throws(WireError) in
-          try client.predict(
-            device: target.index, page: page, kind: .machineCheck, process: nil)
-        })
       let sectors = (number * size) >> 9..<((number + 1) * size) >> 9
       func runs(_ all: [Range<UInt64>]) -> [Run] {
         all.filter { $0.overlaps(sectors) }.map { $0.clamped(to: sectors) }.map {
@@ -92,20 +105,72 @@ struct DeviceOwners: Encodable {
       return Folio(
         pfn: page, offset: number * size, length: size, refcount: counts.first?.refcount ?? 0,
         mapcount: counts.first?.mapcount ?? 0, badBlocks: runs(known), injected: runs(injected),
-        mappers: owners.map {
+        owners: owners?[place],
+        mappers: mappers.map {
           Mapper(
             pid: $0.process, comm: $0.command, address: hexadecimal($0.address),
             lsb: UInt32($0.shift),
             present: $0.isPresent, policy: $0.policy.rawValue)
         },
-        machineCheck: [
-          // The handler's rules for device-dax are the same in all of them.
-          KillList(
-            kernels: KernelBehavior.allCases.map(\.shortName), outcome: prediction.outcome,
-            unmapped: prediction.unmapped, signals: prediction.signals,
-            passedOver: prediction.passedOver)
-        ])
+        machineCheck: try Self.killLists(running, target, page))
     }
+  }
+
+  /// Whose pages of a mount are, page by page.
+  private static func owners(
+    _ running: RunningServer, _ target: DeviceInfo, of pages: [UInt64]
+  ) throws -> [[Owner]] {
+    let found = try pages.map { page in
+      try running.ask { client throws(WireError) in
+        try client.blockOwners(device: target.index, page: page)
+      }
+    }
+    let named = Set(found.joined().filter { $0.links > 0 }.map(\.inode)).sorted()
+    let paths = try running.ask { client throws(WireError) in
+      try client.paths(device: target.index, inodes: named)
+    }
+    return found.map { owners in
+      guard !owners.isEmpty else { return [Owner(type: "free")] }
+      return owners.map { owner in
+        var row = Owner(
+          type: owner.kind.rawValue, shared: owner.isShared, unwritten: owner.isUnwritten)
+        if owner.kind == .metadata {
+          row.name = owner.name
+        } else {
+          row.inode = owner.inode
+          row.links = owner.links
+          row.path = paths[owner.inode].map { target.mountpoint + $0 }
+        }
+        if owner.kind == .file { row.offset = owner.offset }
+        return row
+      }
+    }
+  }
+
+  /// What every kernel would do; those that do the same together.
+  private static func killLists(
+    _ running: RunningServer, _ target: DeviceInfo, _ page: UInt64
+  ) throws -> [KillList] {
+    var lists: [(prediction: Prediction, list: KillList)] = []
+    for kernel in KernelBehavior.allCases {
+      let prediction = try running.ask { client throws(WireError) in
+        try client.predict(
+          device: target.index, page: page, kind: .machineCheck, process: nil, kernel: kernel)
+      }
+      if let same = lists.firstIndex(where: { $0.prediction == prediction }) {
+        lists[same].list.kernels.append(kernel.shortName)
+        continue
+      }
+      let report = PredictionReport(page: page, prediction)
+      lists.append(
+        (
+          prediction,
+          KillList(
+            kernels: [kernel.shortName], outcome: report.outcome, unmapped: report.unmapped,
+            signals: report.signals, passedOver: report.passedOver)
+        ))
+    }
+    return lists.map(\.list)
   }
 
   var text: String { folios.map { text($0) }.joined(separator: "\n") }
@@ -119,6 +184,7 @@ struct DeviceOwners: Encodable {
       text +=
         "\(name): " + runs.map { "\($0.block)+\($0.count)" }.joined(separator: ", ") + "\n"
     }
+    if let owners = folio.owners { text += Self.text(owners) }
     if folio.mappers.isEmpty {
       text += "no process maps it\n"
     } else {
@@ -137,18 +203,39 @@ struct DeviceOwners: Encodable {
     for list in folio.machineCheck {
       text +=
         "a machine check that nobody consumed, on Linux \(list.kernels.joined(separator: ", ")): "
-      if list.outcome == Prediction.Outcome.unknownOwner.rawValue {
-        text += "EBUSY, no process has ever had the page\n"
-        continue
-      }
-      text +=
-        list.signals.isEmpty
-        ? "nobody is signalled\n"
-        : list.signals.map {
-          "\($0.comm) (\($0.pid), thread \($0.tid)) gets \($0.code) at \($0.address), lsb \($0.lsb)"
-        }
-        .joined(separator: "; ") + "; \(list.unmapped) bytes are unmapped everywhere\n"
+        + Self.text(list) + "\n"
     }
     return text
+  }
+
+  private static func text(_ owners: [Owner]) -> String {
+    var table = TextTable([
+      ("owner", .left), ("inode", .right), ("offset", .right), ("state", .left), ("path", .left),
+    ])
+    for owner in owners {
+      let state = [owner.shared ? "shared" : nil, owner.unwritten ? "unwritten" : nil]
+      table.add([
+        owner.name ?? owner.type, owner.inode.map { "\($0)" } ?? "",
+        owner.offset.map(hexadecimal) ?? "", state.compactMap { $0 }.joined(separator: ","),
+        owner.links == 0 ? "no name any more" : owner.path ?? "",
+      ])
+    }
+    return table.text
+  }
+
+  private static func text(_ list: KillList) -> String {
+    let signals =
+      list.signals.isEmpty
+      ? "nobody is signalled"
+      : list.signals.map {
+        "\($0.comm) (\($0.pid), thread \($0.tid)) gets \($0.code) at \($0.address), lsb \($0.lsb)"
+      }.joined(separator: "; ") + "; \(list.unmapped) bytes are unmapped everywhere"
+    switch Prediction.Outcome(rawValue: list.outcome) {
+    case .unknownOwner: return "EBUSY, no process has ever had the page"
+    case .ioError: return "EIO, the filesystem has shut down and finds no owner"
+    case .panic: return "the machine stops"
+    case .shutdown: return signals + "; the filesystem shuts down"
+    case .handled, .later, nil: return signals
+    }
   }
 }

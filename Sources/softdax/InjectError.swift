@@ -22,7 +22,7 @@ struct InjectError: ParsableCommand {
 
   @OptionGroup var server: ServerOption
 
-  @Argument(help: "The device.")
+  @Argument(help: DeviceArgument.help)
   var device: String
 
   @Option(name: [.customShort("B"), .long], help: "The first sector.")
@@ -203,8 +203,6 @@ struct InjectError: ParsableCommand {
     case .refused(117):
       CommandFailure(
         "\(device.name): these are blocks of the filesystem's own; it has shut down (EUCLEAN)")
-    case .refused(Errno.notSupported.rawValue) where !device.mountpoint.isEmpty:
-      CommandFailure("\(device.name): --after counts faults of devices that are mapped themselves")
     case .refused(Errno.notSupported.rawValue):
       CommandFailure(
         "\(device.name) cannot have errors: its medium is \(device.medium.rawValue), and memory or a file, with 4 KiB pages, "

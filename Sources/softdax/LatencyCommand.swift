@@ -10,14 +10,17 @@ struct LatencyCommand: ParsableCommand {
     discussion: """
       insert is the server's part: fault read to page installed. Its parts are lookup (until the reference is taken) and install \
       (the system call). The whole, as a program sees it, is touch: softdax bench insert measures that. They are never added up \
-      or mixed.
+      or mixed. Of a mounted filesystem's device (pmem0) they are those of its files' mappings.
 
       Example: softdax latency dax0.0 --hgrm insert.hgrm
       """)
 
   @OptionGroup var server: ServerOption
 
-  @Argument(help: ArgumentHelp("The device; all of them when absent.", valueName: "device"))
+  @Argument(
+    help: ArgumentHelp(
+      "The device, such as dax0.0, or pmem0 of a mounted filesystem; all of them when absent.",
+      valueName: "device"))
   var device: String?
 
   @Option(
@@ -40,7 +43,6 @@ struct LatencyCommand: ParsableCommand {
     let devices =
       try device.map { [try running.device(named: $0)] }
       ?? running.ask { client throws(WireError) in try client.devices() }
-      .filter(\.mountpoint.isEmpty)
     guard hgrm == nil || devices.count == 1 else {
       throw CommandFailure(
         "--hgrm takes one device; name one of \(devices.map(\.name).joined(separator: ", "))")

@@ -7,7 +7,8 @@ struct List: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "List devices, emulated and real, as daxctl list does.",
     discussion: """
-      JSON with the keys of `daxctl list`. Real devices are found through libdaxctl and marked "medium": "device".
+      JSON with the keys of `daxctl list`; the device of a filesystem that softdax has mounted is listed as `ndctl list` does ("blockdev": "pmem0", \
+      "mode": "fsdax"), with its "mountpoint". Real devices are found through libdaxctl and marked "medium": "device".
       Nothing found is no output and exit status 0.
 
       Example: softdax list -u -d dax0.0
@@ -25,23 +26,24 @@ struct List: ParsableCommand {
 
   @Option(
     name: [.customShort("d"), .customLong("dev")],
-    help: ArgumentHelp("Only this device.", valueName: "daxN.M"))
+    help: ArgumentHelp("Only this device.", valueName: "daxN.M|pmemN"))
   var device: String?
 
   func run() throws {
     var devices: [DeviceListing] = []
     if let running = try server.connectIfAny() {
       devices = try running.ask { client throws(WireError) in try client.devices() }
-        .filter(\.mountpoint.isEmpty).map { DeviceListing($0, human: human, verbose: verbose) }
+        .map { DeviceListing($0, human: human, verbose: verbose) }
     }
-    let emulated = Set(devices.map(\.chardev))
+    let emulated = Set(devices.map(\.name))
     // Inside a run libdaxctl sees the emulated ones too.
     let isInRun = ThisProcess.environment(DeviceTable.environment) != nil
     devices += realDevices().filter { !(isInRun && emulated.contains($0.name)) }
       .map { DeviceListing($0, human: human, verbose: verbose) }
     if let device {
       let wanted = device.hasPrefix("/dev/") ? String(device.dropFirst(5)) : device
-      devices.removeAll { $0.chardev != wanted }
+      let place = (try? Folder.canonical(device)) ?? device
+      devices.removeAll { $0.name != wanted && $0.mountpoint != place }
     }
     if let text = try DeviceListing.text(devices, human: human) { print(text) }
   }

@@ -9,8 +9,8 @@ struct Monitor: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what happens: faults, insertions, errors, signals, what becomes of them.",
     discussion: """
-      One JSON object a line: `type`, `time` (seconds, CLOCK_MONOTONIC), `sequence`, and what belongs to the type: `device`, `pfn`, `offset`, \
-      `length`, `pid`, `tid`, `comm`, `address`, `code`, `lsb`, `verdict`. Types: fault, insert, zap, inject, failure, verdict, signal, \
+      One JSON object a line: `type`, `time` (seconds, CLOCK_MONOTONIC), `sequence`, and what belongs to the type: `device` (dax0.0; pmem0 is that of a mounted \
+      filesystem), `pfn`, `offset`, `length`, `pid`, `tid`, `comm`, `address`, `code`, `lsb`, `verdict`. Types: fault, insert, zap, inject, failure, verdict, signal, \
       handled (a handler of the program was called), fatal (it died of a signal), clear, bad-blocks, enable, disable, refused, panic, end; \
       lost (events that came faster than they were read) and watching (the first line: from here on nothing is missed). Ends with the server.
 

@@ -10,8 +10,8 @@ struct Owners: ParsableCommand {
     abstract: "Tell whose a page is, who maps it, and who would be signalled if it failed.",
     discussion: """
       Of an emulated device (DEV with --page, --block, --offset or --range): who maps it, where, with which policy; its bad blocks; and the \
-      kill list of a machine check that nobody consumed. The device of a filesystem that softdax has mounted is pmem0, or the directory; \
-      there --file works, too.
+      kill list of a machine check that nobody consumed, for each kernel whose rules are known. The device of a filesystem that softdax has mounted \
+      is pmem0, or the directory: there --file works, too, and whose the page is comes first.
 
       Of a mounted filesystem (--fs): reads, changes nothing. XFS with a reverse map answers at once, its own blocks included; elsewhere every file is asked for its \
       extents. With a filesystem on /dev/pmemN mounted with dax, the processes listed are those that a failure of the page would reach.
@@ -23,7 +23,7 @@ struct Owners: ParsableCommand {
 
   @OptionGroup var server: ServerOption
 
-  @Argument(help: ArgumentHelp("An emulated device.", valueName: "device"))
+  @Argument(help: DeviceArgument.help)
   var device: String?
 
   @Option(help: ArgumentHelp("A mounted filesystem: any path on it.", valueName: "mountpoint"))

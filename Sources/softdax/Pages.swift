@@ -10,11 +10,12 @@ struct Pages: ParsableCommand {
       Page frame numbers count 4 KiB pages from the device's start; sizes take k, m, g, t.
 
       Example: softdax pages dax0.0 --offset 2m --length 64k --mapped
+      Example: softdax pages pmem0 --mapped
       """)
 
   @OptionGroup var server: ServerOption
 
-  @Argument(help: ArgumentHelp("The device: dax0.0 or /dev/dax0.0.", valueName: "device"))
+  @Argument(help: DeviceArgument.help)
   var device: String
 
   @Option(help: ArgumentHelp("Page frame number to begin with.", valueName: "pfn"))

@@ -9,7 +9,9 @@ struct Pin: ParsableCommand {
     abstract: "Pin pages of a mapped file, as a device does that transfers to or from them.",
     discussion: """
       Some process has the pages mapped. Whatever would take their blocks from the file (truncate, punching a hole, a clone) waits until \
-      `softdax unpin`; a signal ends the wait with EINTR. What is pinned stays so when the process ends. Kernels refuse long-term pins of DAX files.
+      `softdax unpin`; a signal ends the wait with EINTR. What is pinned stays so when the process ends. Kernels refuse long-term pins of DAX files. \
+      `softdax pages pmem0` shows \
+      each pin as 1024 references.
 
       Example: softdax pin /mnt/pmem0/pool@0x3000
       """)

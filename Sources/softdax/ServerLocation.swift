@@ -38,6 +38,13 @@ struct ServerOption: ParsableArguments {
   }
 }
 
+/// What tools take for a device.
+enum DeviceArgument {
+  static let help = ArgumentHelp(
+    "The device: dax0.0 or /dev/dax0.0; of a mounted filesystem pmem0, or its directory.",
+    valueName: "device")
+}
+
 /// A conversation with a server that has answered once.
 struct RunningServer {
   let socket: String

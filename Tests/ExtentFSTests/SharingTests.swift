@@ -171,4 +171,25 @@ import Testing
     try fs.unlink("/f2")
     #expect(fs.freeBlocks == free)
   }
+
+  /// Catches a file whose name is not found, one that has lost it, and names that changed while they were walked.
+  @Test func `of each file a path is found, of those with several the shortest and first`() throws {
+    let fs = try xfs()
+    _ = try fs.makeDirectory("/a")
+    _ = try fs.makeDirectory("/a/b")
+    let deep = try fs.create("/a/b/deep")
+    let linked = try fs.create("/a/b/first")
+    try fs.link("/a/b/first", "/a/z")
+    try fs.link("/a/b/first", "/a/y")
+    let gone = try fs.create("/gone")
+    try fs.get(gone)
+    let names = fs.names
+    try fs.unlink("/gone")
+    try fs.rename("/a/b/deep", "/moved")
+    let then: [UInt64: String] = [deep: "/a/b/deep", linked: "/a/y", gone: "/gone", fs.root: "/"]
+    #expect(names.paths(of: [deep, linked, gone, fs.root]) == then)
+    let now = fs.names.paths(of: [deep, linked, gone, 1 << 40])
+    #expect(now == [deep: "/moved", linked: "/a/y"])
+    #expect(fs.names.paths(of: []) == [:])
+  }
 }

@@ -66,9 +66,9 @@ import Testing
     func add(_ event: PageEvent) {
       let line =
         switch event {
-        case .fault(_, _, _, let offset, _): "fault \(offset)"
-        case .inserted(_, _, let folios, _): "insert \(folios.lowerBound)"
-        case .zapped(_, _, let folios): "zap \(folios.lowerBound)"
+        case .fault(_, _, _, let offset, _): "fault \(offset.map { "\($0)" } ?? "of a hole")"
+        case .inserted(_, _, let folios, _): "insert \(folios?.lowerBound ?? -1)"
+        case .zapped(_, _, let folios, _): "zap \(folios?.lowerBound ?? -1)"
         }
       lines.withLock { $0.append(line) }
     }

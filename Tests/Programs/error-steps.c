@@ -4,6 +4,8 @@
  *   handle   installs a handler of SIGBUS: each call is a line "signal code C page P"
  *   ignore   ignores SIGBUS
  *   early    PR_MCE_KILL_EARLY
+ *   private  maps it for itself instead
+ *   store    writes to each page
  *   touch    reads each page, in order; one that fails is a line "error page P"
  *   until    reads all pages again and again until one fails
  *   wait     says "ready", goes on when a line comes
@@ -48,7 +50,7 @@ static bool touch_all(size_t pages)
 	return failed;
 }
 
-static void step(const char *word, size_t pages)
+static void step(const char *word, const char *path, size_t pages)
 {
 	struct sigaction action = { .sa_sigaction = on_error, .sa_flags = SA_SIGINFO };
 	char byte;
@@ -59,6 +61,13 @@ static void step(const char *word, size_t pages)
 		signal(SIGBUS, SIG_IGN);
 	} else if (strcmp(word, "early") == 0) {
 		DONE(prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
+	} else if (strcmp(word, "private") == 0) {
+		DONE(munmap((void *)place, pages * PAGE));
+		place = mmap(NULL, pages * PAGE, BOTH, MAP_PRIVATE, open_device(path, O_RDWR), 0);
+		CHECK(place != MAP_FAILED, "mmap: %s", strerror(errno));
+	} else if (strcmp(word, "store") == 0) {
+		for (size_t page = 0; page < pages; page++)
+			place[page * PAGE] = 1;
 	} else if (strcmp(word, "touch") == 0) {
 		touch_all(pages);
 	} else if (strcmp(word, "until") == 0) {
@@ -85,6 +94,6 @@ int main(int count, char **words)
 
 	place = map(open_device(words[1], O_RDWR), pages * PAGE, 0);
 	for (int index = 3; index < count; index++)
-		step(words[index], pages);
+		step(words[index], words[1], pages);
 	return 0;
 }

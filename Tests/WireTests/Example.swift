@@ -39,25 +39,31 @@ enum Example {
       header: Codec.header(SD_SET), setting: SD_SETTING_RECOVERY.rawValue, value: 2)
     let locate = sd_locate(header: Codec.header(SD_LOCATE), address: .max)
     let done = sd_done(header: Codec.header(SD_DONE), error: -5, reserved: 0)
-    let asked: [Request] = [
-      .getServer, .getDevice(3), .getPages(device: 1, first: 2, count: 3),
-      .getLatency(device: 1, .install, first: 2),
-      .inject(Request.Injection(device: 1, kind: .poison, first: 2, count: 3)),
-      .inject(Request.Injection(device: 1, kind: .latent, first: .max, count: 0)),
-      .inject(
-        Request.Injection(device: 1, kind: .machineCheck, first: 2, count: 3, dataStays: true)),
-      .inject(
-        Request.Injection(
-          device: 1, kind: .media, first: 2, count: 3, after: .max, process: 5)),
-      .clearErrors(device: 1, first: 2, count: 3),
-      .withdraw(device: 1, first: 2, count: 3),
-      .getErrors(device: 1, .injected, first: 2), .getErrors(device: 1, .known, first: .max),
-      .scrub(starts: true), .scrub(starts: false),
-      .getOwners(device: 1, page: .max, first: 2),
-      .predict(device: 1, page: 2, kind: .poison, process: nil, first: 3),
-      .predict(device: 1, page: 2, kind: .machineCheck, process: 4, first: 0),
-      .watch(pages: true), .watch(pages: false), .unbind(device: 3),
-    ]
+    let asked: [Request] =
+      [
+        .getServer, .getDevice(3), .getPages(device: 1, first: 2, count: 3),
+        .getLatency(device: 1, .install, first: 2),
+        .inject(Request.Injection(device: 1, kind: .poison, first: 2, count: 3)),
+        .inject(Request.Injection(device: 1, kind: .latent, first: .max, count: 0)),
+        .inject(
+          Request.Injection(device: 1, kind: .machineCheck, first: 2, count: 3, dataStays: true)),
+        .inject(
+          Request.Injection(
+            device: 1, kind: .media, first: 2, count: 3, after: .max, process: 5)),
+        .clearErrors(device: 1, first: 2, count: 3),
+        .withdraw(device: 1, first: 2, count: 3),
+        .getErrors(device: 1, .injected, first: 2), .getErrors(device: 1, .known, first: .max),
+        .scrub(starts: true), .scrub(starts: false),
+        .getOwners(device: 1, page: .max, first: 2),
+        .getBlockOwners(device: 1, page: .max, first: 2),
+        .getPaths(device: 1, inodes: []), .getPaths(device: 1, inodes: [2, .max]),
+        .predict(device: 1, page: 2, kind: .poison, process: nil, kernel: nil, first: 3),
+      ]
+      + KernelBehavior.allCases.map {
+        .predict(device: 1, page: 2, kind: .machineCheck, process: 4, kernel: $0, first: 0)
+      } + [
+        .watch(pages: true), .watch(pages: false), .unbind(device: 3),
+      ]
     return [
       (
         Codec.bytes(of: attach),
@@ -113,56 +119,66 @@ enum Example {
   }
 
   /// As the server answers tools.
-  static let replies: [Reply] = [
-    .done(error: 0), .done(error: -19),
-    .server(
-      ServerInfo(
-        pid: 4711, devices: 2, workloads: 3, attachedEver: .max, directory: "/run/softdax/4711")),
-    .device(device(.memfd)),
-    .cleared(bytes: .max),
-    .pages([], next: 0),
-    .pages(
-      (0..<UInt64(Reply.pagesPerMessage)).map {
-        PageInfo(
-          pfn: $0, physical: $0 << 12, order: 9, isIdle: $0 % 2 == 0, refcount: 1, mapcount: 2,
-          pincount: 3, share: 4)
-      }, next: .max),
-    .latency(LatencySnapshot(), next: 0),
-    .latency(
-      LatencySnapshot(
-        buckets: (0..<UInt32(Reply.bucketsPerMessage)).map { ($0 * 8, UInt64($0) + 1) },
-        minimum: 0, maximum: 4090), next: 4096),
-    .cleared(bytes: .max),
-    .errors([], next: 0), .errors([0..<8, 9..<(.max)], next: 10), .scrubbed(count: 7),
-    .owners([], next: 0),
-    .owners(
-      [KillPolicy.standard, .early, .late].map {
-        PageMapper(
-          process: 1, command: "fio", address: .max, shift: 21, isPresent: $0 == .late, policy: $0)
-      }, next: 3),
-    .prediction(Prediction(outcome: .unknownOwner), next: 0),
-    .prediction(
-      Prediction(
-        outcome: .handled, unmapShift: 30,
-        verdicts: Verdict.Kind.allCases.map {
-          Verdict(kind: $0, process: 1, command: "fio", thread: 2, address: 3, shift: 4)
-        }), next: 5),
-    .events([], lost: 3),
-    .events(
-      Happening.Kind.allCases.map { kind in
-        var event = Happening(kind)
-        event.sequence = 1
-        event.time = 2
-        event.device = kind == .end ? nil : 3
-        event.bytes = kind == .end ? nil : 4096..<8192
-        event.process = 4
-        event.command = "fio"
-        event.thread = 5
-        event.address = 6
-        event.code = 7
-        event.shift = 8
-        event.error = 9
-        return event
-      }, lost: .max),
-  ]
+  static let replies: [Reply] =
+    [
+      .done(error: 0), .done(error: -19),
+      .server(
+        ServerInfo(
+          pid: 4711, devices: 2, workloads: 3, attachedEver: .max, directory: "/run/softdax/4711")),
+      .device(device(.memfd)),
+      .cleared(bytes: .max),
+      .pages([], next: 0),
+      .pages(
+        (0..<UInt64(Reply.pagesPerMessage)).map {
+          PageInfo(
+            pfn: $0, physical: $0 << 12, order: 9, isIdle: $0 % 2 == 0, refcount: 1, mapcount: 2,
+            pincount: 3, share: 4)
+        }, next: .max),
+      .latency(LatencySnapshot(), next: 0),
+      .latency(
+        LatencySnapshot(
+          buckets: (0..<UInt32(Reply.bucketsPerMessage)).map { ($0 * 8, UInt64($0) + 1) },
+          minimum: 0, maximum: 4090), next: 4096),
+      .cleared(bytes: .max),
+      .errors([], next: 0), .errors([0..<8, 9..<(.max)], next: 10), .scrubbed(count: 7),
+      .owners([], next: 0),
+      .owners(
+        [KillPolicy.standard, .early, .late].map {
+          PageMapper(
+            process: 1, command: "fio", address: .max, shift: 21, isPresent: $0 == .late, policy: $0
+          )
+        }, next: 3),
+      .blockOwners([], next: 0),
+      .blockOwners(
+        PageOwner.Kind.allCases.map {
+          PageOwner(
+            kind: $0, inode: 1, offset: .max, links: 2, isShared: $0 == .file,
+            isUnwritten: $0 == .metadata, name: "inode index")
+        }, next: 3),
+      .paths([]), .paths(["", "/a", "/ä/b"]), .paths([""]),
+    ] + Prediction.Outcome.allCases.map { .prediction(Prediction(outcome: $0), next: 0) } + [
+      .prediction(
+        Prediction(
+          outcome: .handled, unmapShift: 30,
+          verdicts: Verdict.Kind.allCases.map {
+            Verdict(kind: $0, process: 1, command: "fio", thread: 2, address: 3, shift: 4)
+          }), next: 5),
+      .events([], lost: 3),
+      .events(
+        Happening.Kind.allCases.map { kind in
+          var event = Happening(kind)
+          event.sequence = 1
+          event.time = 2
+          event.device = kind == .end ? nil : 3
+          event.bytes = kind == .end ? nil : 4096..<8192
+          event.process = 4
+          event.command = "fio"
+          event.thread = 5
+          event.address = 6
+          event.code = 7
+          event.shift = 8
+          event.error = 9
+          return event
+        }, lost: .max),
+    ]
 }

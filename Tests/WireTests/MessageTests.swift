@@ -39,7 +39,11 @@ internal import Testing
     #expect(size(sd_get_owners.self) == [24, 24])
     #expect(size(sd_owner.self) == [40, 40])
     #expect(size(sd_owners.self) == [16, 16])
-    #expect(size(sd_predict.self) == [32, 32])
+    #expect(size(sd_block_owner.self) == [56, 56])
+    #expect(size(sd_block_owners.self) == [16, 16])
+    #expect(size(sd_get_paths.self) == [16, 16])
+    #expect(size(sd_paths.self) == [16, 16])
+    #expect(size(sd_predict.self) == [40, 40])
     #expect(size(sd_verdict.self) == [40, 40])
     #expect(size(sd_prediction.self) == [24, 24])
     #expect(size(sd_watch.self) == [16, 16])
@@ -67,6 +71,30 @@ internal import Testing
     #expect(
       MemoryLayout<sd_latency_reply>.size
         + Reply.bucketsPerMessage * MemoryLayout<sd_bucket_count>.size <= limit)
+    #expect(
+      MemoryLayout<sd_block_owners>.size
+        + Reply.blockOwnersPerMessage * MemoryLayout<sd_block_owner>.size <= limit)
+    for count in [1, 100, 60_000, 200_000] {
+      let long = Reply.paths(
+        fitting: Array(repeating: "/" + String(repeating: "ä", count: count), count: 1000))
+      #expect(long.encoded.count <= limit)
+    }
+  }
+
+  /// Catches a path that is lost because others are long, or that is so long itself.
+  @Test func `of paths as many are told as fit, and one at least`() throws {
+    func told(_ all: [String]) throws -> [String] {
+      guard
+        case .paths(let paths) = try Reply(decoding: Reply.paths(fitting: all).encoded[...])
+      else { throw WireError.unexpected(type: 0) }
+      return paths
+    }
+    let middle = "/" + String(repeating: "m", count: 20_000)
+    #expect(try told(["/a", "", "/b"]) == ["/a", "", "/b"])
+    #expect(try told([middle, middle, middle, middle]) == [middle, middle, middle])
+    let long = try told(["/" + String(repeating: "ä", count: 70_000) + "/end", "/b"])
+    #expect(long.count == 1 && long[0].hasPrefix("...ä") && long[0].hasSuffix("ä/end"))
+    #expect(try told([]) == [])
   }
 
   // MARK: Workload to server

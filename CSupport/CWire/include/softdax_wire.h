@@ -18,7 +18,7 @@
  *   request   SD_MAP, SD_CHANGE, SD_ADOPT, SD_POPULATE: from the thread that called mmap() and the like; a fresh
  *             connection for each call, so that fork, vfork and close_range() find nothing to tear.
  *             Likewise SD_WRITE_ATTRIBUTE, from the thread that called write(), and SD_CONTROL, from the one that called ioctl().
- *   tool      SD_GET_*, SD_INJECT, SD_CLEAR_ERRORS, SD_SET and 112 to 121: any number of questions on one connection.  SD_LOCATE as
+ *   tool      SD_GET_*, SD_INJECT, SD_CLEAR_ERRORS, SD_SET and 112 to 126: any number of questions on one connection.  SD_LOCATE as
  *             well: it is about the memory of the process that asks.  After SD_WATCH the server sends SD_EVENTS, and answers
  *             nothing any more.
  */
@@ -95,7 +95,11 @@ enum sd_type {
 	SD_PREDICTION = 120,
 	SD_WATCH = 121,	 /* struct sd_watch; SD_EVENTS come until the connection ends */
 	SD_EVENTS = 122, /* struct sd_events */
-	SD_UNBIND = 123, /* struct sd_get_device: the driver of a mount's device is unbound; reply SD_DONE */
+	SD_GET_BLOCK_OWNERS = 123, /* struct sd_get_owners, of a mount's device; reply SD_BLOCK_OWNERS */
+	SD_BLOCK_OWNERS = 124,
+	SD_GET_PATHS = 125, /* struct sd_get_paths; reply SD_PATHS */
+	SD_PATHS = 126,
+	SD_UNBIND = 127, /* struct sd_get_device: the driver of a mount's device is unbound; reply SD_DONE */
 };
 
 struct sd_header {
@@ -500,6 +504,56 @@ struct sd_owners {
 	/* then count × struct sd_owner */
 };
 
+enum sd_block_owner_kind {
+	SD_BLOCK_FILE = 1,	 /* data of a file */
+	SD_BLOCK_EXTENT_MAP = 2, /* of the tree that maps a file */
+	SD_BLOCK_ATTRIBUTES = 3,
+	SD_BLOCK_METADATA = 4, /* the filesystem's own: see its name */
+};
+
+#define SD_BLOCK_SHARED 1u    /* it has more owners */
+#define SD_BLOCK_UNWRITTEN 2u /* reads as zeroes */
+
+struct sd_block_owner {
+	uint32_t kind; /* enum sd_block_owner_kind */
+	uint32_t flags;
+	uint64_t inode;	 /* but for SD_BLOCK_METADATA */
+	uint64_t offset; /* byte of the file; SD_BLOCK_FILE */
+	uint32_t links;	 /* names that the inode has */
+	char name[28];	 /* SD_BLOCK_METADATA: what it is, for people */
+};
+#define SD_BLOCK_OWNERS_PER_MESSAGE 1024u
+
+struct sd_block_owners {
+	struct sd_header header;
+	uint32_t count;
+	uint32_t next; /* owner to ask for next; 0: that was all */
+	/* then count × struct sd_block_owner */
+};
+
+struct sd_get_paths {
+	struct sd_header header;
+	uint32_t device; /* of a mount */
+	uint32_t count;	 /* at most SD_PATHS_PER_MESSAGE */
+	/* then count × uint64_t: inodes */
+};
+#define SD_PATHS_PER_MESSAGE 1024u
+#define SD_PATH_BYTES_MOST 61440u
+
+struct sd_paths {
+	struct sd_header header;
+	uint32_t count;	 /* of the first so many inodes asked for; the rest is to be asked for again */
+	uint32_t length; /* at most SD_PATH_BYTES_MOST */
+	/* then length bytes: from the mount's directory on, each ended by NUL; empty for a file without a name */
+};
+
+enum sd_kernel { /* of those whose behaviour is modelled */
+	SD_KERNEL_SERVER = 0, /* the one that the server is */
+	SD_KERNEL_6_1 = 1,
+	SD_KERNEL_6_12 = 2,
+	SD_KERNEL_7_2 = 3,
+};
+
 struct sd_predict { /* nothing is done */
 	struct sd_header header;
 	uint32_t device;
@@ -507,6 +561,8 @@ struct sd_predict { /* nothing is done */
 	uint64_t page;	 /* pfn, 4 KiB units */
 	int32_t process; /* as in sd_inject */
 	uint32_t first;	 /* verdict to begin with */
+	uint32_t kernel; /* enum sd_kernel: whose rules */
+	uint32_t reserved;
 };
 
 enum sd_verdict_kind {
@@ -531,6 +587,9 @@ enum sd_outcome {
 	SD_OUTCOME_HANDLED = 1,
 	SD_OUTCOME_UNKNOWN_OWNER = 2, /* EBUSY: no process has ever had it */
 	SD_OUTCOME_LATER = 3,	      /* nothing happens before somebody touches it */
+	SD_OUTCOME_SHUTDOWN = 4,      /* EFSCORRUPTED: metadata is lost, the filesystem shuts down */
+	SD_OUTCOME_IO_ERROR = 5,      /* EIO: the filesystem has shut down, no owner is found */
+	SD_OUTCOME_PANIC = 6,	      /* the machine stops */
 };
 
 struct sd_prediction {
@@ -764,7 +823,11 @@ SD_ASSERT_SIZE(sd_scrubbed, 16);
 SD_ASSERT_SIZE(sd_get_owners, 24);
 SD_ASSERT_SIZE(sd_owner, 40);
 SD_ASSERT_SIZE(sd_owners, 16);
-SD_ASSERT_SIZE(sd_predict, 32);
+SD_ASSERT_SIZE(sd_block_owner, 56);
+SD_ASSERT_SIZE(sd_block_owners, 16);
+SD_ASSERT_SIZE(sd_get_paths, 16);
+SD_ASSERT_SIZE(sd_paths, 16);
+SD_ASSERT_SIZE(sd_predict, 40);
 SD_ASSERT_SIZE(sd_verdict, 40);
 SD_ASSERT_SIZE(sd_prediction, 24);
 SD_ASSERT_SIZE(sd_watch, 16);

@@ -1,5 +1,5 @@
 internal import DaxModel
-public import FaultEngine
+internal import FaultEngine
 public import MemoryFailure
 internal import PmemBase
 internal import Synchronization

@@ -1,4 +1,5 @@
 public import LinuxSys
+public import MemoryFailure
 internal import Synchronization
 
 /// Which 4 KiB pages of a device the medium cannot give: what a touch of them consumes is an error.
@@ -73,16 +74,6 @@ public protocol PoisonHandler: AnyObject, Sendable {
 
   /// What happens to page-table entries, while the device has poison or is under care. As ``reached(_:)``.
   func saw(_ event: PageEvent)
-}
-
-/// What happens to page-table entries of a device. Process and thread as the server sees them; address in the process.
-public enum PageEvent: Sendable {
-  /// A thread touched a page without an entry.
-  case fault(process: Int32, thread: Int32, device: Int, offset: UInt64, address: UInt64)
-  /// Folios got entries, from `address` on.
-  case inserted(process: Int32, device: Int, folios: Range<Int>, address: UInt64)
-  /// Entries went: by munmap and kin, or with the process.
-  case zapped(process: Int32, device: Int, folios: Range<Int>)
 }
 
 /// A thread that waits for a page.

@@ -58,7 +58,7 @@ extension Workload {
     guard case .fault(let address, let isMissing, _) = batch[index] else { return false }
     let touch = FileTouch(
       address: address, isWrite: batch.isWrite(index), isProtected: batch.isProtected(index),
-      thread: thread)
+      thread: thread, read: read)
     for one in fileFaults.mounts {
       switch one.mount.answer(touch, in: one.space, mayWait: false) {
       case .done: return true

@@ -2,6 +2,7 @@ public import DaxModel
 internal import Latency
 internal import LinuxSys
 internal import Medium
+internal import MemoryFailure
 internal import PageModel
 internal import PmemBase
 internal import Synchronization

@@ -27,32 +27,12 @@ extension FilesystemMount {
   public func inject(
     _ kind: InjectionRule.Kind, sectors: Range<UInt64>, dataStays: Bool, process: Int32?
   ) throws(Errno) {
-    let bytes = try bytes(of: sectors)
+    _ = try bytes(of: sectors)
     try files.withLock { files throws(Errno) in
       // `get_dev_pagemap`
       guard !files.isRemoved else { throw .noSuchAddressOrDevice }
       files.settle()
-      let blocks = bytes.lowerBound >> 12..<(bytes.upperBound + 4095) >> 12
-      if let process {
-        for block in blocks { try files.faultIn(block, of: process) }
-      }
-      files.witness?.note(.injected(device: files.device, sectors: sectors, kind: kind))
-      let current = process.map { (process: Int($0), thread: Int($0)) }
-      switch kind {
-      case .media: files.breakMedium(bytes, isKnown: true)
-      case .latent: files.breakMedium(bytes, isKnown: false)
-      case .machineCheck:
-        files.machineCheck(
-          bytes, mediumIsBad: !dataStays,
-          current.map { .consumed(process: $0.process, thread: $0.thread) } ?? .machineCheck)
-      case .poison:
-        let origin: FailureOrigin =
-          current.map { .injection(process: $0.process, thread: $0.thread) }
-          ?? .injectionByBystander
-        for block in blocks {
-          if let error = files.fail(block, origin, forces: current != nil).error { throw error }
-        }
-      }
+      try files.inject(kind, sectors: sectors, dataStays: dataStays, process: process)
     }
   }
 
@@ -106,12 +86,6 @@ extension FilesystemMount {
           policy: host.threads().first?.policy ?? .standard)
       }
     }
-  }
-
-  /// Who would be signalled if the block failed now; nothing is done.
-  public func prediction(block: UInt64, origin: FailureOrigin) throws(Errno) -> GenericFailure {
-    guard block < medium.size >> 12 else { throw .noSuchAddressOrDevice }
-    return files.withLock { $0.prediction(block, origin) }
   }
 
   /// What the page of the medium at an address of a workload is: its block, and whether nobody else maps it. nil: no page of the medium is
@@ -193,6 +167,33 @@ extension FilesystemMount {
 }
 
 extension MappedFiles {
+  /// - Parameter sectors: On the device.
+  func inject(
+    _ kind: InjectionRule.Kind, sectors: Range<UInt64>, dataStays: Bool, process: Int32?
+  ) throws(Errno) {
+    let bytes = sectors.lowerBound << 9..<sectors.upperBound << 9
+    let blocks = bytes.lowerBound >> 12..<(bytes.upperBound + 4095) >> 12
+    if let process {
+      for block in blocks { try faultIn(block, of: process) }
+    }
+    witness?.note(.injected(device: device, sectors: sectors, kind: kind))
+    let current = process.map { (process: Int($0), thread: Int($0)) }
+    switch kind {
+    case .media: breakMedium(bytes, isKnown: true)
+    case .latent: breakMedium(bytes, isKnown: false)
+    case .machineCheck:
+      machineCheck(
+        bytes, mediumIsBad: !dataStays,
+        current.map { .consumed(process: $0.process, thread: $0.thread) } ?? .machineCheck)
+    case .poison:
+      let origin: FailureOrigin =
+        current.map { .injection(process: $0.process, thread: $0.thread) } ?? .injectionByBystander
+      for block in blocks {
+        if let error = fail(block, origin, forces: current != nil).error { throw error }
+      }
+    }
+  }
+
   /// Has the block in `process` as if it had touched it.
   func faultIn(_ block: UInt64, of process: Int32) throws(Errno) {
     guard spaces.values.contains(where: { $0.host.process == process }) else {

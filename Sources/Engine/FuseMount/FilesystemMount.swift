@@ -17,6 +17,7 @@ public final class FilesystemMount: Sendable {
   public let mediumName: String
   public let medium: any Medium
   let files: Mutex<MappedFiles>
+  public let latencies: FaultLatencies
   #if FuseMount
     private let session = Mutex<FuseSession?>(nil)
   #endif
@@ -39,7 +40,10 @@ public final class FilesystemMount: Sendable {
       let media = MountMedia(clears: clears)
       let volume = try Self.open(
         medium, mediumName, media, formats: formats, as: format, kernel: kernel)
-      files = Mutex(MappedFiles(FuseService(volume), on: medium, media: media))
+      let latencies = FaultLatencies()
+      self.latencies = latencies
+      files = Mutex(
+        MappedFiles(FuseService(volume), on: medium, media: media, latencies: latencies))
     #else
       throw .notBuilt
     #endif

@@ -63,24 +63,18 @@ extension MappedFiles {
     return send(plan.orders, hosts, forces: forces)
   }
 
-  /// What `fail` would do; nothing is done.
-  func prediction(_ block: UInt64, _ origin: FailureOrigin) -> GenericFailure {
-    let failure = FileFailure(
-      block, of: filesystem, blockCount: medium.size >> 12, kernel: filesystem.kernel)
-    if failure.error == .resourceBusy { return .ownerUnknown }
-    var plans: [KillPlan] = []
-    for case .kill(let mapping, let page) in failure.acts {
-      plans.append(plan(mapping, page, origin).plan)
-    }
-    return .handled(KillPlan(merging: plans))
-  }
-
-  private func plan(
-    _ mapping: FileMapping, _ page: UInt64, _ origin: FailureOrigin, everyone: Bool = false
+  /// Who is told of a page of a file.
+  ///
+  /// - Parameters:
+  ///   - everyone: No policy is asked.
+  ///   - kernel: By whose rules; nil: the mount's.
+  func plan(
+    _ mapping: FileMapping, _ page: UInt64, _ origin: FailureOrigin, everyone: Bool = false,
+    kernel: KernelBehavior? = nil
   ) -> (plan: KillPlan, hosts: [Int: any WindowHost]) {
     var hosts: [Int: any WindowHost] = [:]
     let found = Candidate.mapping(
-      page, of: mapping, kernel: filesystem.kernel,
+      page, of: mapping, kernel: kernel ?? filesystem.kernel,
       inOrder: { [spaces] left, right in
         guard let one = spaces[left]?.host, let other = spaces[right]?.host else {
           return left < right

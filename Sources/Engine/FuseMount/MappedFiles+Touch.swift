@@ -1,5 +1,6 @@
 internal import DaxModel
 internal import ExtentFS
+public import Latency
 internal import LinuxSys
 internal import Medium
 internal import PmemBase
@@ -13,12 +14,18 @@ public struct FileTouch: Sendable {
   public let isProtected: Bool
   /// Who touches, and meets what the medium cannot give; 0: nobody reads the page.
   public let thread: Int32
+  /// When its event was read; of no meaning where nobody touched.
+  public let read: Ticks
 
-  public init(address: UInt64, isWrite: Bool, isProtected: Bool, thread: Int32) {
+  public init(
+    address: UInt64, isWrite: Bool, isProtected: Bool, thread: Int32,
+    read: Ticks = Ticks(rawValue: 0)
+  ) {
     self.address = address
     self.isWrite = isWrite
     self.isProtected = isProtected
     self.thread = thread
+    self.read = read
   }
 }
 
@@ -38,15 +45,26 @@ extension MappedFiles {
     let at = PageSize.base.roundDown(touch.address)
     let page = at..<at + PageSize.base.bytes
     guard let own = spaces[space], let view = own.views[at]?.value else { return .elsewhere }
-    let host = own.host
     guard !own.isChanging(page) else {
       own.waiting.insert(at)
       return .done
     }
     // What may fail is decided once: a store that could not be made may leave the file another one.
-    guard mayWait || media.isSound && stale.isEmpty && (view.isShared || !touch.isWrite) else {
-      return .needsAgent
-    }
+    let needsCare = touch.thread != 0 && (faults + 1 >= alarm || watches)
+    guard
+      mayWait || media.isSound && stale.isEmpty && (view.isShared || !touch.isWrite) && !needsCare
+    else { return .needsAgent }
+    if needsCare { takeCare(space, view, touch) }
+    let answer = answer(space, own.host, view, touch, mayWait: mayWait)
+    if answer == .done, touch.thread != 0 { faults += 1 }
+    return answer
+  }
+
+  private func answer(
+    _ space: Int, _ host: any WindowHost, _ view: View, _ touch: FileTouch, mayWait: Bool
+  ) -> FileTouchAnswer {
+    let at = PageSize.base.roundDown(touch.address)
+    let page = at..<at + PageSize.base.bytes
     guard let mapping = mapping(view.inode) else {
       host.fail(at)
       host.wake(page)
@@ -64,7 +82,7 @@ extension MappedFiles {
       if case .anonymous = entry.target, !touch.isProtected, case .present = answer {
         // The copy went without our knowledge (a raw system call).
         withoutTelling(space) { mapping.zap(process: space, addresses: page) }
-        return self.touch(space, touch, mayWait: mayWait)
+        return self.answer(space, host, view, touch, mayWait: mayWait)
       }
       if let first = entry.block {
         let block = first + (at >> 12 &+ view.shift) & (entry.size.pages - 1)
@@ -122,6 +140,7 @@ extension MappedFiles {
     let host = own.host
     let address = PageSize.base.roundDown(touch.address)
     let page = address >> 12 &+ view.shift
+    let counted = touch.thread == 0 ? touch.read : Clock.now()
     switch target {
     case .anonymous:
       // Write-protected with others around it.
@@ -134,8 +153,9 @@ extension MappedFiles {
           return .done
         }
       }
-      return again(host, address, mayWait) { () throws(Errno) in
+      return again(host, touch, since: counted, mayWait) { () throws(Errno) in
         try host.insertZeroes(at: address, isWritable: isWritable)
+        return Inserted(address: address, blocks: nil)
       }
     case .block(let block):
       let start = size == .huge ? address &- (page & 511) << 12 : address
@@ -155,7 +175,7 @@ extension MappedFiles {
         host.protect(addresses, false)
         return .done
       }
-      return again(host, address, mayWait) { [medium, media] () throws(Errno) in
+      return again(host, touch, since: counted, mayWait) { [medium, media] () throws(Errno) in
         do throws(Errno) {
           do throws(Errno) {
             // Of a huge entry only what the medium gives.
@@ -168,12 +188,14 @@ extension MappedFiles {
             try medium.fill(offset: block << 12, length: size.bytes)
             try host.insert(addresses, isWritable: isWritable)
           }
+          return Inserted(address: start, blocks: block..<block + size.pages)
         } catch .fileExists {
           // Some of a huge entry is there: the rest comes when it is touched.
           host.protect(addresses, !isWritable)
-          try medium.fill(
-            offset: block << 12 + (address - start), length: PageSize.base.bytes)
+          let one = block + (address - start) >> 12
+          try medium.fill(offset: one << 12, length: PageSize.base.bytes)
           try host.insert(address..<address + PageSize.base.bytes, isWritable: isWritable)
+          return Inserted(address: address, blocks: one..<one + 1)
         }
       }
     }
@@ -182,19 +204,20 @@ extension MappedFiles {
 
   /// While an mremap is under way nothing can be inserted; it ends when its event is read.
   private func again(
-    _ host: any WindowHost, _ address: UInt64, _ mayWait: Bool,
-    _ insert: () throws(Errno) -> Void
+    _ host: any WindowHost, _ touch: FileTouch, since counted: Ticks, _ mayWait: Bool,
+    _ insert: () throws(Errno) -> Inserted
   ) -> FileTouchAnswer {
     while true {
       do throws(Errno) {
-        try insert()
+        note(try insert(), host, touch, since: counted)
         return .done
       } catch .resourceTemporarilyUnavailable {
         guard mayWait else { return .needsAgent }
         Pause.short()
       } catch {
         // The range or the process is gone; who is left finds out by itself.
-        host.wake(address..<address + PageSize.base.bytes)
+        let page = PageSize.base.roundDown(touch.address)
+        host.wake(page..<page + PageSize.base.bytes)
         return .done
       }
     }

@@ -69,10 +69,23 @@ final class MappedFiles {
   private(set) lazy var pipe = LargeShmem.isPossible ? nil : try? PagePipe()
   private var lastSpace = 0
 
-  init(_ service: FuseService, on medium: any Medium, media: MountMedia) {
+  let latencies: FaultLatencies
+  /// Touches answered, and pages of 4 KiB that became visible, since the mount is there.
+  var faults: UInt64 = 0
+  var inserted: UInt64 = 0
+  /// Errors that wait for a fault, and the number of the first such fault, counted from 1.
+  var armed: [ArmedError] = [] {
+    didSet { alarm = armed.map(\.fault).min() ?? .max }
+  }
+  private(set) var alarm = UInt64.max
+
+  init(
+    _ service: FuseService, on medium: any Medium, media: MountMedia, latencies: FaultLatencies
+  ) {
     self.service = service
     self.medium = medium
     self.media = media
+    self.latencies = latencies
   }
 
   var filesystem: ExtentFS { service.filesystem }
@@ -85,10 +98,11 @@ final class MappedFiles {
 
   /// The address space is gone, and its page tables with it.
   func leave(_ space: Int) {
-    guard let gone = spaces.removeValue(forKey: space) else { return }
+    guard let gone = spaces[space] else { return }
     let inodes = Set(gone.views.runs.map(\.value.inode))
     for inode in inodes { filesystem.openMapping(of: inode)?.unmapAll(process: space) }
     stale.removeAll { $0.process == space }
+    spaces[space] = nil
     for inode in inodes { put(inode) }
   }
 
@@ -185,7 +199,10 @@ final class MappedFiles {
   func mapping(_ inode: UInt64) -> FileMapping? {
     if let open = filesystem.openMapping(of: inode), open.changesPageTables != nil { return open }
     let mapping = filesystem.mapping(of: inode)
-    mapping?.changesPageTables = { [unowned self] in stale.append($0) }
+    mapping?.changesPageTables = { [unowned self] change in
+      stale.append(change)
+      tellZapped(change)
+    }
     return mapping
   }
 

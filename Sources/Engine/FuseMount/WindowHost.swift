@@ -52,6 +52,10 @@ public protocol WindowHost: AnyObject, Sendable {
 public protocol FailureWitness: AnyObject, Sendable {
   var options: FailureOptions { get }
   func note(_ event: FailureEvent)
+  /// Somebody wants to be told of page-table entries: one load.
+  var watchesPages: Bool { get }
+  /// Takes no lock under which anything else is locked.
+  func saw(_ event: PageEvent)
   /// A page failed and the kernel gives up: every workload is killed.
   func panic(device: Int, folio: Int)
 }

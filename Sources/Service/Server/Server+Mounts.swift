@@ -33,10 +33,12 @@ extension Server {
   }
 
   func information(_ mount: FilesystemMount, _ index: Int) -> DeviceInfo {
-    DeviceInfo(
+    let counts = mount.faultCounts
+    return DeviceInfo(
       index: index, name: Self.mountName(index - devices.count), medium: mount.medium.kind,
       mediumPath: mount.medium.path, size: mount.medium.size, alignment: PageSize.base.bytes,
-      resource: resource(index), mappedPages: mount.mappedPages, insertedEver: 0, faultsEver: 0,
+      resource: resource(index), mappedPages: mount.mappedPages,
+      insertedEver: counts.inserted, faultsEver: counts.faults,
       pagemapReferences: 0, major: 0, minor: 0, targetNode: -1, workloads: mount.workloads,
       mountpoint: mount.directory)
   }
@@ -61,7 +63,12 @@ extension Server {
   }
 
   func inject(_ injection: Request.Injection, on mount: FilesystemMount) throws(Errno) {
-    guard injection.after == 0 else { throw .notSupported }
+    guard injection.after == 0 else {
+      let rule = InjectionRule(
+        place: .offset(injection.first << 9), kind: injection.kind, count: injection.count)
+      return try mount.arm(
+        faults: injection.after, rule, dataStays: injection.dataStays, process: injection.process)
+    }
     try mount.inject(
       injection.kind, sectors: injection.first..<injection.first + injection.count,
       dataStays: injection.dataStays, process: injection.process)

@@ -5,6 +5,7 @@ internal import FuseMount
 internal import LinuxSys
 internal import MemoryFailure
 internal import NvdimmBus
+internal import OwnerIndex
 internal import PmemBase
 internal import SystemPackage
 internal import Wire
@@ -74,12 +75,33 @@ extension Server {
     return try mount.mappers(block: page)
   }
 
+  func blockOwners(_ device: Int, page: UInt64, from first: UInt32) -> Reply {
+    do throws(Errno) {
+      guard let mount = mount(device) else { throw .operationNotSupportedByDevice }
+      let rest = try mount.holdings(ofBlock: page).dropFirst(Int(first))
+      let part = rest.prefix(Reply.blockOwnersPerMessage)
+      let next = Int(first) + part.count
+      return .blockOwners(
+        part.map(PageOwner.init), next: part.count < rest.count ? UInt32(next) : 0)
+    } catch {
+      return .done(error: -error.rawValue)
+    }
+  }
+
+  func paths(_ device: Int, _ inodes: [UInt64]) -> Reply {
+    guard let mount = mount(device) else {
+      return .done(error: -Errno.operationNotSupportedByDevice.rawValue)
+    }
+    let found = mount.paths(of: Set(inodes))
+    return .paths(fitting: inodes.map { found[$0] ?? "" })
+  }
+
   func predict(
     _ device: Int, page: UInt64, _ kind: InjectionRule.Kind, _ process: Int32?,
-    from first: UInt32
+    _ kernel: KernelBehavior?, from first: UInt32
   ) -> Reply {
     do throws(Errno) {
-      let prediction = try predict(device, page, kind, process)
+      let prediction = try predict(device, page, kind, process, kernel)
       let rest = prediction.verdicts.dropFirst(Int(first))
       let part = Array(rest.prefix(Reply.verdictsPerMessage))
       let next = Int(first) + part.count
@@ -93,7 +115,8 @@ extension Server {
   }
 
   private func predict(
-    _ device: Int, _ page: UInt64, _ kind: InjectionRule.Kind, _ process: Int32?
+    _ device: Int, _ page: UInt64, _ kind: InjectionRule.Kind, _ process: Int32?,
+    _ kernel: KernelBehavior?
   ) throws(Errno) -> Prediction {
     let origin: FailureOrigin
     switch kind {
@@ -114,14 +137,24 @@ extension Server {
         try mappers(device, page).contains(where: { $0.process == process })
       else { throw .badAddress }
     }
-    let decided: GenericFailure
-    if let mount = mount(device) {
-      decided = try mount.prediction(block: page, origin: origin)
-    } else {
-      decided = try failures.dryRun(
+    guard failures.options.recovers else { return Prediction(outcome: .panic) }
+    guard let mount = mount(device) else {
+      // The handler's rules for device-dax are the same in all kernels.
+      let decided = try failures.dryRun(
         device: device, page: page, origin: origin, faultsIn: process != nil)
+      guard case .handled(let plan) = decided else { return Prediction(outcome: .unknownOwner) }
+      return prediction(.handled, plan)
     }
-    guard case .handled(let plan) = decided else { return Prediction(outcome: .unknownOwner) }
+    switch try mount.prediction(block: page, origin: origin, kernel: kernel) {
+    case .handled(let plan): return prediction(.handled, plan)
+    case .shutsDown(let plan): return prediction(.shutdown, plan)
+    case .ownerUnknown: return Prediction(outcome: .unknownOwner)
+    case .ioError: return Prediction(outcome: .ioError)
+    case .panic: return Prediction(outcome: .panic)
+    }
+  }
+
+  private func prediction(_ outcome: Prediction.Outcome, _ plan: KillPlan) -> Prediction {
     let workloads = registry.workloads
     func command(_ process: Int) -> String {
       workloads.first { Int($0.process) == process }?.command ?? ""
@@ -146,6 +179,37 @@ extension Server {
         thread: Int32(order.thread), address: order.address, shift: UInt32(order.shift))
     }
     return Prediction(
-      outcome: .handled, unmapShift: UInt32(plan.unmapShift ?? 0), verdicts: verdicts)
+      outcome: outcome, unmapShift: UInt32(plan.unmapShift ?? 0), verdicts: verdicts)
+  }
+}
+
+extension PageOwner {
+  fileprivate init(_ holding: FilesystemMount.Holding) {
+    self.init(
+      kind: .metadata, inode: holding.owner.inode ?? 0, links: UInt32(clamping: holding.links),
+      isShared: holding.isShared, isUnwritten: holding.isUnwritten)
+    switch holding.owner {
+    case .file(_, let page): (kind, offset) = (.file, page << 12)
+    case .extentMap: kind = .extentMap
+    case .attributes: kind = .attributes
+    case .metadata(let metadata): name = metadata.words
+    }
+  }
+}
+
+extension BlockOwner.Metadata {
+  /// For people.
+  fileprivate var words: String {
+    switch self {
+    case .superblock: "superblock"
+    case .groupDescriptors: "group descriptors"
+    case .freeSpace: "free space"
+    case .inodeIndex: "inode index"
+    case .inodes: "inodes"
+    case .reverseMap: "reverse map"
+    case .refcounts: "reference counts"
+    case .log: "log"
+    case .copyOnWriteStaging: "copy-on-write staging"
+    }
   }
 }

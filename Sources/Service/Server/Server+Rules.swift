@@ -1,7 +1,9 @@
 internal import DaxModel
 internal import FailureEngine
 internal import FaultEngine
+internal import FuseMount
 internal import LinuxSys
+internal import Medium
 public import MemoryFailure
 internal import PmemBase
 internal import Synchronization
@@ -22,17 +24,19 @@ extension Server {
       let (device, name) = try device(of: rule)
       do throws(Errno) {
         switch rule.moment {
-        case .start: try failures.carryOut(device: device, PlannedError(rule))
+        case .start: try carryOut(rule, on: device)
         case .fault(let number):
-          try failures.arm(device: device, faults: number, PlannedError(rule))
-        case .milliseconds:
-          guard rule.sectors(size: devices[device].geometry.size) != nil else {
-            throw .outOfRange
+          if let mount = mount(device) {
+            try mount.arm(faults: number, rule)
+          } else {
+            try failures.arm(device: device, faults: number, PlannedError(rule))
           }
+        case .milliseconds:
+          guard rule.sectors(size: size(device) ?? 0) != nil else { throw .outOfRange }
         }
       } catch .outOfRange {
         throw RuleFailure(
-          description: "--inject: /dev/\(name) has \(devices[device].geometry.size >> 9) sectors: "
+          description: "--inject: /dev/\(name) has \((size(device) ?? 0) >> 9) sectors: "
             + "not all of these")
       } catch .resourceBusy {
         throw RuleFailure(
@@ -66,7 +70,7 @@ extension Server {
             Pause.milliseconds(1)
           }
           do throws(Errno) {
-            try failures.carryOut(device: device, PlannedError(rule))
+            try carryOut(rule, on: device)
           } catch {
             if !failures.hasPanicked {
               failures.note(.ruleFailed(device: device, rule, error: error.rawValue))
@@ -94,14 +98,20 @@ extension Server {
     var ends = false
   }
 
-  private func device(of rule: InjectionRule) throws(RuleFailure) -> (index: Int, name: String) {
-    guard !devices.isEmpty else {
-      throw RuleFailure(
-        description: "--inject: every device holds a filesystem; add a --device without --fs")
+  private func carryOut(_ rule: InjectionRule, on device: Int) throws(Errno) {
+    guard let mount = mount(device) else {
+      return try failures.carryOut(device: device, PlannedError(rule))
     }
-    guard let name = rule.device else { return (0, devices[0].name) }
-    guard let index = devices.firstIndex(where: { $0.name == name }) else {
-      let names = devices.map(\.name).joined(separator: ", ")
+    guard let sectors = rule.sectors(size: mount.medium.size) else { throw .outOfRange }
+    try mount.inject(rule.kind, sectors: sectors, dataStays: false, process: nil)
+  }
+
+  /// The first device that is mapped itself, or of mounts if there is none; else the one that is named.
+  private func device(of rule: InjectionRule) throws(RuleFailure) -> (index: Int, name: String) {
+    let all = devices.map(\.name) + filesystems.indices.map { "pmem\($0)" }
+    guard let name = rule.device else { return (0, all[0]) }
+    guard let index = all.firstIndex(of: name) else {
+      let names = all.joined(separator: ", ")
       throw RuleFailure(description: "--inject: no device \(name); there is \(names)")
     }
     return (index, name)

@@ -30,6 +30,9 @@ extension Server {
       guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
       return pages(index, first: first, count: count)
     case .getLatency(let index, let kind, let first):
+      if let mount = mount(index) {
+        return latency(mount.latencies.histogram(kind).snapshot(), from: first)
+      }
       guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
       return latency(devices[index].histogram(kind).snapshot(), from: first)
     case .inject(let injection): return error(inject(injection))
@@ -45,8 +48,11 @@ extension Server {
     case .scrub(let starts): return scrub(starts: starts)
     case .getOwners(let device, let page, let first):
       return owners(device, page: page, from: first)
-    case .predict(let device, let page, let kind, let process, let first):
-      return predict(device, page: page, kind, process, from: first)
+    case .getBlockOwners(let device, let page, let first):
+      return blockOwners(device, page: page, from: first)
+    case .getPaths(let device, let inodes): return paths(device, inodes)
+    case .predict(let device, let page, let kind, let process, let kernel, let first):
+      return predict(device, page: page, kind, process, kernel, from: first)
     default:
       throw .unexpected(type: 0)
     }
@@ -106,6 +112,16 @@ extension DaxDevice {
     case .insert: insertLatency
     case .lookup: lookupLatency
     case .install: installLatency
+    }
+  }
+}
+
+extension FaultLatencies {
+  func histogram(_ kind: LatencyKind) -> LatencyHistogram {
+    switch kind {
+    case .insert: insert
+    case .lookup: lookup
+    case .install: install
     }
   }
 }

@@ -151,19 +151,22 @@ extension PageEvent {
   fileprivate func happening(_ server: Server) -> Happening {
     switch self {
     case .fault(let process, let thread, let device, let offset, let address):
-      var event = Happening(.fault, device, bytes: offset..<offset + PageSize.base.bytes)
+      var event = Happening(
+        .fault, device, bytes: offset.map { $0..<$0 + PageSize.base.bytes })
       event.process = process
       event.thread = thread
       event.address = address
       return event
     case .inserted(let process, let device, let folios, let address):
-      var event = Happening(.insert, device, bytes: server.bytes(device, folios))
+      var event = Happening(
+        .insert, device, bytes: folios.map { server.bytes(device, $0) })
       event.process = process
       event.address = address
       return event
-    case .zapped(let process, let device, let folios):
-      var event = Happening(.zap, device, bytes: server.bytes(device, folios))
+    case .zapped(let process, let device, let folios, let address):
+      var event = Happening(.zap, device, bytes: folios.map { server.bytes(device, $0) })
       event.process = process
+      event.address = address ?? 0
       return event
     }
   }

@@ -82,8 +82,12 @@ enum Codec {
 
   /// Text in a fixed array of C chars: up to its NUL. It ends on people's terminals: a control character becomes "?".
   static func text<T: BitwiseCopyable>(_ field: T) -> String {
-    let text = bytes(of: field).prefix { $0 != 0 }.map { $0 < 0x20 || $0 == 0x7f ? 0x3f : $0 }
-    return String(decoding: text, as: UTF8.self)
+    text(bytes(of: field).prefix { $0 != 0 })
+  }
+
+  /// The same of bytes without NUL.
+  static func text(_ bytes: ArraySlice<UInt8>) -> String {
+    String(decoding: bytes.map { $0 < 0x20 || $0 == 0x7f ? 0x3f : $0 }, as: UTF8.self)
   }
 
   /// Writes `text`, cut to leave room for a NUL, into a fixed array of C chars.

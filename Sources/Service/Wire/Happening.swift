@@ -114,6 +114,12 @@ extension Reply {
         of: sd_owners(
           header: Codec.header(SD_OWNERS), count: UInt32(owners.count), next: next))
         + owners.flatMap(\.encoded)
+    case .blockOwners(let owners, let next):
+      return Codec.bytes(
+        of: sd_block_owners(
+          header: Codec.header(SD_BLOCK_OWNERS), count: UInt32(owners.count), next: next))
+        + owners.flatMap(\.encoded)
+    case .paths(let paths): return Self.encoded(paths: paths)
     case .prediction(let prediction, let next):
       return Codec.bytes(
         of: sd_prediction(
@@ -146,6 +152,14 @@ extension Reply {
         sd_owners.self, of: sd_owner.self, count: { $0.count }, limit: SD_OWNERS_PER_MESSAGE,
         bytes)
       return .owners(owners.map { PageMapper($0) }, next: head.next)
+    case SD_BLOCK_OWNERS:
+      let (head, entries) = try Codec.list(
+        sd_block_owners.self, of: sd_block_owner.self, count: { $0.count },
+        limit: SD_BLOCK_OWNERS_PER_MESSAGE, bytes)
+      let owners = entries.compactMap { PageOwner($0) }
+      guard owners.count == entries.count else { throw malformed }
+      return .blockOwners(owners, next: head.next)
+    case SD_PATHS: return try paths(bytes)
     case SD_PREDICTION:
       let (head, entries) = try Codec.list(
         sd_prediction.self, of: sd_verdict.self, count: { $0.count },

@@ -8,12 +8,21 @@ public struct Prediction: Sendable, Equatable {
     case unknownOwner = "unknown-owner"
     /// Nothing happens before somebody touches it.
     case later
+    /// EFSCORRUPTED: metadata is lost, the filesystem shuts down.
+    case shutdown
+    /// EIO: the filesystem has shut down before, and no owner is found.
+    case ioError = "io-error"
+    /// The machine stops.
+    case panic
 
     public var wire: UInt32 {
       switch self {
       case .handled: SD_OUTCOME_HANDLED.rawValue
       case .unknownOwner: SD_OUTCOME_UNKNOWN_OWNER.rawValue
       case .later: SD_OUTCOME_LATER.rawValue
+      case .shutdown: SD_OUTCOME_SHUTDOWN.rawValue
+      case .ioError: SD_OUTCOME_IO_ERROR.rawValue
+      case .panic: SD_OUTCOME_PANIC.rawValue
       }
     }
   }

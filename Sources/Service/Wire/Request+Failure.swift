@@ -1,5 +1,6 @@
 internal import CWire
 public import MemoryFailure
+internal import PmemBase
 
 extension Request {
   /// madvise(MADV_HWPOISON) or MADV_SOFT_OFFLINE of one folio.
@@ -87,11 +88,22 @@ extension Request {
       return Codec.bytes(
         of: sd_get_owners(
           header: Codec.header(SD_GET_OWNERS), device: UInt32(device), first: first, page: page))
-    case .predict(let device, let page, let kind, let process, let first):
+    case .getBlockOwners(let device, let page, let first):
+      return Codec.bytes(
+        of: sd_get_owners(
+          header: Codec.header(SD_GET_BLOCK_OWNERS), device: UInt32(device), first: first,
+          page: page))
+    case .getPaths(let device, let inodes):
+      return Codec.bytes(
+        of: sd_get_paths(
+          header: Codec.header(SD_GET_PATHS), device: UInt32(device),
+          count: UInt32(inodes.count))) + inodes.flatMap { Codec.bytes(of: $0) }
+    case .predict(let device, let page, let kind, let process, let kernel, let first):
       return Codec.bytes(
         of: sd_predict(
           header: Codec.header(SD_PREDICT), device: UInt32(device), kind: kind.wire, page: page,
-          process: process ?? 0, first: first))
+          process: process ?? 0, first: first,
+          kernel: kernel?.wire ?? SD_KERNEL_SERVER.rawValue, reserved: 0))
     case .watch(let pages):
       return Codec.bytes(
         of: sd_watch(
@@ -165,14 +177,24 @@ extension Request {
     case SD_GET_OWNERS:
       let m = try Codec.exactly(sd_get_owners.self, bytes)
       return .getOwners(device: Int(m.device), page: m.page, first: m.first)
+    case SD_GET_BLOCK_OWNERS:
+      let m = try Codec.exactly(sd_get_owners.self, bytes)
+      return .getBlockOwners(device: Int(m.device), page: m.page, first: m.first)
+    case SD_GET_PATHS:
+      let (m, inodes) = try Codec.list(
+        sd_get_paths.self, of: UInt64.self, count: { $0.count }, limit: SD_PATHS_PER_MESSAGE,
+        bytes)
+      return .getPaths(device: Int(m.device), inodes: inodes)
     case SD_PREDICT:
       let m = try Codec.exactly(sd_predict.self, bytes)
       guard let kind = InjectionRule.Kind.allCases.first(where: { $0.wire == m.kind }) else {
         throw malformed
       }
+      let kernel = KernelBehavior.allCases.first { $0.wire == m.kernel }
+      guard kernel != nil || m.kernel == SD_KERNEL_SERVER.rawValue else { throw malformed }
       return .predict(
         device: Int(m.device), page: m.page, kind: kind,
-        process: m.process == 0 ? nil : m.process, first: m.first)
+        process: m.process == 0 ? nil : m.process, kernel: kernel, first: m.first)
     case SD_WATCH:
       return .watch(pages: try Codec.exactly(sd_watch.self, bytes).flags & SD_WATCH_PAGES != 0)
     case SD_UNBIND: return .unbind(device: Int(try Codec.exactly(sd_get_device.self, bytes).device))

@@ -1,5 +1,6 @@
 internal import CWire
 public import MemoryFailure
+public import PmemBase
 
 /// What a workload or a tool asks of the server, decoded.
 ///
@@ -28,8 +29,14 @@ public enum Request: Sendable {
   case scrub(starts: Bool)
   /// `page`: of 4 KiB; `first`: the mapping to begin with.
   case getOwners(device: Int, page: UInt64, first: UInt32)
+  /// Whose the page is; of a mount's device. `first`: the owner to begin with.
+  case getBlockOwners(device: Int, page: UInt64, first: UInt32)
+  /// Names of inodes; of a mount's device.
+  case getPaths(device: Int, inodes: [UInt64])
+  /// `kernel`: whose rules; nil: the server's.
   case predict(
-    device: Int, page: UInt64, kind: InjectionRule.Kind, process: Int32?, first: UInt32)
+    device: Int, page: UInt64, kind: InjectionRule.Kind, process: Int32?, kernel: KernelBehavior?,
+    first: UInt32)
   case watch(pages: Bool)
   /// The driver of a mount's device is unbound.
   case unbind(device: Int)
@@ -207,7 +214,8 @@ extension Request {
     case SD_LOCATE:
       self = .locate(address: try Codec.exactly(sd_locate.self, bytes).address)
     case SD_POISON, SD_INJECT, SD_CLEAR_ERRORS, SD_SET, SD_WITHDRAW, SD_GET_ERRORS, SD_SCRUB,
-      SD_GET_OWNERS, SD_PREDICT, SD_WATCH, SD_UNBIND:
+      SD_GET_OWNERS, SD_GET_BLOCK_OWNERS, SD_GET_PATHS, SD_PREDICT, SD_WATCH,
+      SD_UNBIND:
       self = try Self.failure(bytes, type)
     case SD_GET_SERVER:
       _ = try Codec.exactly(sd_header.self, bytes)
@@ -235,7 +243,8 @@ extension Request {
     get throws(WireError) {
       switch self {
       case .inject(let injection): return injection.encoded
-      case .clearErrors, .withdraw, .getErrors, .scrub, .getOwners, .predict, .watch, .unbind:
+      case .clearErrors, .withdraw, .getErrors, .scrub, .getOwners, .getBlockOwners, .getPaths,
+        .predict, .watch, .unbind:
         return failureBytes
       case .getServer:
         return Codec.bytes(of: Codec.header(SD_GET_SERVER))

@@ -1,4 +1,6 @@
+internal import CWire
 public import MemoryFailure
+public import PmemBase
 
 /// Questions about errors.
 extension ServerClient {
@@ -73,16 +75,52 @@ extension ServerClient {
     }
   }
 
+  /// Whose a page (4 KiB) of a mount's device is.
+  ///
+  /// - Throws: `.refused(ENXIO)`: the device has no such page; `.refused(ENODEV)`: it is of no mount.
+  public func blockOwners(device: Int, page: UInt64) throws(WireError) -> [PageOwner] {
+    var all: [PageOwner] = []
+    while true {
+      guard
+        case .blockOwners(let owners, let next) = try ask(
+          .getBlockOwners(device: device, page: page, first: UInt32(all.count)))
+      else { throw .unexpected(type: 0) }
+      all += owners
+      if next == 0 { return all }
+      guard Int(next) == all.count else { throw .unexpected(type: 0) }
+    }
+  }
+
+  /// A name of each inode of a mount that has one, from the mount's directory on. Cost: every name of the filesystem, at most, for some
+  /// hundred inodes.
+  public func paths(device: Int, inodes: [UInt64]) throws(WireError) -> [UInt64: String] {
+    var found: [UInt64: String] = [:]
+    var left = inodes[...]
+    while !left.isEmpty {
+      let asked = left.prefix(Int(SD_PATHS_PER_MESSAGE))
+      guard
+        case .paths(let paths) = try ask(.getPaths(device: device, inodes: Array(asked))),
+        !paths.isEmpty, paths.count <= asked.count
+      else { throw .unexpected(type: 0) }
+      for (inode, path) in zip(asked, paths) where !path.isEmpty { found[inode] = path }
+      left = left.dropFirst(paths.count)
+    }
+    return found
+  }
+
   /// What an error of the page would do now.
+  ///
+  /// - Parameter kernel: By whose rules; nil: the server's.
   public func predict(
-    device: Int, page: UInt64, kind: InjectionRule.Kind, process: Int32?
+    device: Int, page: UInt64, kind: InjectionRule.Kind, process: Int32?,
+    kernel: KernelBehavior? = nil
   ) throws(WireError) -> Prediction {
     var all: Prediction?
     while true {
       guard
         case .prediction(let part, let next) = try ask(
           .predict(
-            device: device, page: page, kind: kind, process: process,
+            device: device, page: page, kind: kind, process: process, kernel: kernel,
             first: UInt32(all?.verdicts.count ?? 0)))
       else { throw .unexpected(type: 0) }
       if all == nil { all = part } else { all?.verdicts += part.verdicts }
