@@ -46,10 +46,14 @@ struct InjectError: ParsableCommand {
 
   @Flag(
     name: [.customShort("d"), .long],
-    help: "Take an injection back: the bytes are there again. What is a known bad block stays one.")
+    help:
+      "Take an injection back: the bytes are there again, and what waits for a fault does not come. What is a known bad block stays one."
+  )
   var uninject = false
 
-  @Flag(name: [.customShort("t"), .long], help: "Only list what is injected, as JSON.")
+  @Flag(
+    name: [.customShort("t"), .long],
+    help: "Only list what is injected, and what waits for a fault, as JSON.")
   var status = false
 
   @Option(
@@ -129,7 +133,8 @@ struct InjectError: ParsableCommand {
     do throws(WireError) {
       if status {
         let errors = try running.client.errors(device: target.index, list: .injected)
-        try printStatus(errors)
+        let armed = try running.client.armed(device: target.index)
+        try printStatus(errors, armed)
       } else if uninject {
         try running.client.withdraw(device: target.index, first: first, count: sectors)
       } else if dryRun {
@@ -145,17 +150,33 @@ struct InjectError: ParsableCommand {
     }
   }
 
-  /// As `ndctl inject-error --status`.
-  private func printStatus(_ errors: [Range<UInt64>]) throws(WireError) {
+  /// As `ndctl inject-error --status`, and what waits for a fault if anything does.
+  private func printStatus(
+    _ errors: [Range<UInt64>], _ waiting: [WaitingError]
+  ) throws(WireError) {
     struct Status: Encodable {
       struct Run: Encodable {
         let block: UInt64
         let count: UInt64
       }
+      struct Waiting: Encodable {
+        /// Absent: in the page of the fault.
+        let block: UInt64?
+        let count: UInt64?
+        let `as`: String
+        let after: UInt64
+      }
       let badblocks: [Run]
+      let waiting: [Waiting]?
     }
     let runs = errors.map { Status.Run(block: $0.lowerBound, count: UInt64($0.count)) }
-    if let text = try? jsonText(Status(badblocks: runs)) { print(text) }
+    let armed = waiting.map {
+      Status.Waiting(
+        block: $0.sectors?.lowerBound, count: $0.sectors.map { UInt64($0.count) },
+        as: $0.kind.rawValue, after: $0.faults)
+    }
+    let status = Status(badblocks: runs, waiting: armed.isEmpty ? nil : armed)
+    if let text = try? jsonText(status) { print(text) }
   }
 
   private func printPrediction(

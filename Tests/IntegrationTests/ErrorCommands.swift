@@ -82,6 +82,33 @@ import Testing
     #expect(try service.stop().status == 0)
   }
 
+  /// Catches an error that waits unseen, one that is told to come later than it does, and one that comes although it was taken back.
+  @Test func `an error that waits is listed, and can be taken back`() throws {
+    let service = try service()
+    func waiting() throws -> [[String: Any]] {
+      let status = try object(try tool(service, "inject-error", "dax0.0", "-t").out)
+      #expect((status["badblocks"] as? [Any])?.isEmpty == true)
+      return status["waiting"] as? [[String: Any]] ?? []
+    }
+    for (block, after) in [("0", "5"), ("8", "6")] {
+      let armed = try tool(
+        service, "inject-error", "dax0.0", "-B", block, "-n", "8", "--as", "latent", "--after",
+        after)
+      #expect(armed.status == 0, "\(armed.all)")
+    }
+    #expect(try waiting().map { $0["block"] as? Int } == [0, 8])
+    #expect(try service.run(steps(2, "handle", "touch")).out.isEmpty)
+    #expect(try waiting().map { $0["after"] as? Int } == [3, 4])
+    #expect(
+      try waiting().allSatisfy { $0["as"] as? String == "latent" && $0["count"] as? Int == 8 })
+    #expect(try tool(service, "inject-error", "dax0.0", "-B", "0", "-n", "8", "-d").status == 0)
+    #expect(try waiting().map { $0["block"] as? Int } == [8])
+    #expect(try tool(service, "inject-error", "dax0.0", "-B", "8", "-n", "8", "-d").status == 0)
+    #expect(try waiting().isEmpty)
+    #expect(try service.run(steps(16, "handle", "touch", "touch")).out.isEmpty)
+    #expect(try service.stop().status == 0)
+  }
+
   /// Catches a signal that goes to nobody, with the wrong code, or to a program that did not consume.
   @Test func `a process can be made to consume the error`() throws {
     let service = try service()

@@ -161,6 +161,9 @@ struct `Tools of a mount's device` {
     _ = try mounted.tool("inject-error", "pmem0", "--file", "pool@0", "-n", "8", "--after", "3")
     let status = try json(try mounted.tool("inject-error", "pmem0", "-t").out) as? [String: Any]
     #expect((status?["badblocks"] as? [Any])?.isEmpty == true)
+    #expect((status?["waiting"] as? [[String: Any]])?.map { $0["after"] as? Int } == [3])
+    _ = try mounted.tool("inject-error", "pmem0", "-B", "0", "--after", "1", "--as", "poison")
+    _ = try mounted.tool("inject-error", "pmem0", "-B", "0", "-d")
     let holder = try mounted.start("pool", "handle", "touch", "touch")
     // Page 0 is there before; the third fault breaks it, so the second round meets it.
     #expect(holder.printed.components("error page 0") == 1, "\(holder.printed)")

@@ -56,7 +56,8 @@ enum Example {
         .scrub(starts: true), .scrub(starts: false),
         .getOwners(device: 1, page: .max, first: 2),
         .getBlockOwners(device: 1, page: .max, first: 2),
-        .getPaths(device: 1, inodes: []), .getPaths(device: 1, inodes: [2, .max]),
+        .getArmed(device: 1, first: 2), .getPaths(device: 1, inodes: []),
+        .getPaths(device: 1, inodes: [2, .max]),
         .predict(device: 1, page: 2, kind: .poison, process: nil, kernel: nil, first: 3),
       ]
       + KernelBehavior.allCases.map {
@@ -148,6 +149,11 @@ enum Example {
             process: 1, command: "fio", address: .max, shift: 21, isPresent: $0 == .late, policy: $0
           )
         }, next: 3),
+      .armed([], next: 0),
+      .armed(
+        InjectionRule.Kind.allCases.map {
+          WaitingError(sectors: $0 == .poison ? nil : 2..<5, kind: $0, faults: .max)
+        }, next: 4),
       .blockOwners([], next: 0),
       .blockOwners(
         PageOwner.Kind.allCases.map {

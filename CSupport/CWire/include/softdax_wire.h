@@ -18,7 +18,7 @@
  *   request   SD_MAP, SD_CHANGE, SD_ADOPT, SD_POPULATE: from the thread that called mmap() and the like; a fresh
  *             connection for each call, so that fork, vfork and close_range() find nothing to tear.
  *             Likewise SD_WRITE_ATTRIBUTE, from the thread that called write(), and SD_CONTROL, from the one that called ioctl().
- *   tool      SD_GET_*, SD_INJECT, SD_CLEAR_ERRORS, SD_SET and 112 to 126: any number of questions on one connection.  SD_LOCATE as
+ *   tool      SD_GET_*, SD_INJECT, SD_CLEAR_ERRORS, SD_SET and 112 to 128: any number of questions on one connection.  SD_LOCATE as
  *             well: it is about the memory of the process that asks.  After SD_WATCH the server sends SD_EVENTS, and answers
  *             nothing any more.
  */
@@ -99,7 +99,9 @@ enum sd_type {
 	SD_BLOCK_OWNERS = 124,
 	SD_GET_PATHS = 125, /* struct sd_get_paths; reply SD_PATHS */
 	SD_PATHS = 126,
-	SD_UNBIND = 127, /* struct sd_get_device: the driver of a mount's device is unbound; reply SD_DONE */
+	SD_GET_ARMED = 127, /* struct sd_get_armed; reply SD_ARMED */
+	SD_ARMED = 128,
+	SD_UNBIND = 129, /* struct sd_get_device: the driver of a mount's device is unbound; reply SD_DONE */
 };
 
 struct sd_header {
@@ -413,6 +415,28 @@ struct sd_inject {
 	uint64_t after;	 /* before the device's fault that comes so many faults from now; 0: now */
 	int32_t process; /* who consumes it; 0: nobody.  SD_ERROR_POISON and SD_ERROR_MACHINE_CHECK */
 	uint32_t flags;
+};
+
+struct sd_get_armed {
+	struct sd_header header;
+	uint32_t device;
+	uint32_t first; /* error to begin with */
+};
+
+struct sd_armed_error { /* waits for a fault of its device */
+	uint64_t first; /* sectors of 512 bytes */
+	uint64_t count; /* 0: those of the page of that fault */
+	uint64_t faults; /* it comes with the so manieth from now, counted from 1 */
+	uint32_t kind;	 /* enum sd_error_kind */
+	uint32_t reserved;
+};
+#define SD_ARMED_PER_MESSAGE 1024u
+
+struct sd_armed {
+	struct sd_header header;
+	uint32_t count;
+	uint32_t next; /* error to ask for next; 0: that was all */
+	/* then count × struct sd_armed_error */
 };
 
 struct sd_clear_errors {
@@ -823,6 +847,9 @@ SD_ASSERT_SIZE(sd_scrubbed, 16);
 SD_ASSERT_SIZE(sd_get_owners, 24);
 SD_ASSERT_SIZE(sd_owner, 40);
 SD_ASSERT_SIZE(sd_owners, 16);
+SD_ASSERT_SIZE(sd_get_armed, 16);
+SD_ASSERT_SIZE(sd_armed_error, 32);
+SD_ASSERT_SIZE(sd_armed, 16);
 SD_ASSERT_SIZE(sd_block_owner, 56);
 SD_ASSERT_SIZE(sd_block_owners, 16);
 SD_ASSERT_SIZE(sd_get_paths, 16);

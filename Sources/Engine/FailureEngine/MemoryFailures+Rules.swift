@@ -58,11 +58,25 @@ extension MemoryFailures {
     try state.withLock { state throws(Errno) in try carryOut(&state, device, planned, nil) }
   }
 
-  /// Errors that wait, for people.
-  public func armed(device: Int) -> [(fault: UInt64, rule: InjectionRule)] {
+  /// Errors that wait; the question waits for none that is under way.
+  public func armed(device: Int) -> [WaitingError] {
+    shownRules.withLock { $0 }.filter { $0.device == device }.map(waiting)
+  }
+
+  /// Errors that wait for a fault, all of them in these sectors, do not come.
+  public func disarm(device: Int, sectors: Range<UInt64>) {
     state.withLock { state in
-      state.rules.filter { $0.device == device }.map { ($0.fault, $0.planned.rule) }
+      let before = state.rules.count
+      state.rules.removeAll { $0.device == device && waiting($0).isWithin(sectors) }
+      for _ in state.rules.count..<before { devices[device].poison.endCare() }
+      setAlarm(state, device)
     }
+  }
+
+  private func waiting(_ armed: ArmedError) -> WaitingError {
+    WaitingError(
+      armed.planned.rule, fault: armed.fault, seen: devices[armed.device].faultsEver,
+      size: devices[armed.device].geometry.size)
   }
 
   /// What can be known now.
@@ -107,6 +121,7 @@ extension MemoryFailures {
   }
 
   private func setAlarm(_ state: borrowing State, _ device: Int) {
+    shownRules.withLock { [rules = state.rules] in $0 = rules }
     devices[device].setAlarm(state.rules.filter { $0.device == device }.map(\.fault).min())
   }
 

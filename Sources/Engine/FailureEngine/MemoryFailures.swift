@@ -44,6 +44,8 @@ public final class MemoryFailures: PoisonHandler, Sendable {
   // Apart from the state, so that who only asks waits for nobody's agent.
   let panicked = Atomic(false)
   private let shown: Mutex<Shown>
+  /// The errors that wait for a fault.
+  let shownRules = Mutex<[ArmedError]>([])
   let waitingFor = Atomic<Int32>(0)
 
   /// The lists and settings as they were when the last error had come or gone.

@@ -36,6 +36,22 @@ extension FilesystemMount {
     }
   }
 
+  /// Errors that wait for a fault.
+  public var armed: [WaitingError] {
+    files.withLock { files in files.armed.map { waiting($0, files.faults) } }
+  }
+
+  /// Errors that wait for a fault, all of them in these sectors, do not come.
+  public func disarm(sectors: Range<UInt64>) {
+    files.withLock { files in
+      files.armed.removeAll { waiting($0, files.faults).isWithin(sectors) }
+    }
+  }
+
+  private func waiting(_ armed: ArmedError, _ faults: UInt64) -> WaitingError {
+    WaitingError(armed.rule, fault: armed.fault, seen: faults, size: medium.size)
+  }
+
   /// userfaultfd events of the mount's files that were answered, and pages of 4 KiB inserted, since it is there.
   public var faultCounts: (faults: UInt64, inserted: UInt64) {
     files.withLock { ($0.faults, $0.inserted) }

@@ -32,6 +32,16 @@ extension Server {
     return .errors(Array(part), next: rest.dropFirst(part.count).first?.lowerBound ?? 0)
   }
 
+  func armed(_ device: Int, from first: UInt32) -> Reply {
+    guard size(device) != nil else {
+      return .done(error: -Errno.operationNotSupportedByDevice.rawValue)
+    }
+    let rest = (mount(device)?.armed ?? failures.armed(device: device)).dropFirst(Int(first))
+    let part = rest.prefix(Reply.armedPerMessage)
+    let next = Int(first) + part.count
+    return .armed(Array(part), next: part.count < rest.count ? UInt32(next) : 0)
+  }
+
   /// Scrubs are complete when the one who asked for them is answered: waiting is asking how many there were.
   func scrub(starts: Bool) -> Reply {
     if starts {
@@ -47,9 +57,11 @@ extension Server {
       let all = size >> 9
       guard first < all, count > 0, count <= all - first else { throw .outOfRange }
       if let mount = mount(device) {
+        mount.disarm(sectors: first..<first + count)
         try mount.withdraw(sectors: first..<first + count)
         return Errno(rawValue: 0)
       }
+      failures.disarm(device: device, sectors: first..<first + count)
       try nvdimm.withdraw(device: device, bytes: first << 9..<(first + count) << 9)
       return Errno(rawValue: 0)
     } catch {

@@ -50,6 +50,7 @@ extension Server {
       return owners(device, page: page, from: first)
     case .getBlockOwners(let device, let page, let first):
       return blockOwners(device, page: page, from: first)
+    case .getArmed(let device, let first): return armed(device, from: first)
     case .getPaths(let device, let inodes): return paths(device, inodes)
     case .predict(let device, let page, let kind, let process, let kernel, let first):
       return predict(device, page: page, kind, process, kernel, from: first)

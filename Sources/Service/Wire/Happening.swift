@@ -119,6 +119,10 @@ extension Reply {
         of: sd_block_owners(
           header: Codec.header(SD_BLOCK_OWNERS), count: UInt32(owners.count), next: next))
         + owners.flatMap(\.encoded)
+    case .armed(let errors, let next):
+      return Codec.bytes(
+        of: sd_armed(header: Codec.header(SD_ARMED), count: UInt32(errors.count), next: next))
+        + errors.flatMap(\.encoded)
     case .paths(let paths): return Self.encoded(paths: paths)
     case .prediction(let prediction, let next):
       return Codec.bytes(
@@ -159,6 +163,13 @@ extension Reply {
       let owners = entries.compactMap { PageOwner($0) }
       guard owners.count == entries.count else { throw malformed }
       return .blockOwners(owners, next: head.next)
+    case SD_ARMED:
+      let (head, entries) = try Codec.list(
+        sd_armed.self, of: sd_armed_error.self, count: { $0.count }, limit: SD_ARMED_PER_MESSAGE,
+        bytes)
+      let errors = entries.compactMap { WaitingError($0) }
+      guard errors.count == entries.count else { throw malformed }
+      return .armed(errors, next: head.next)
     case SD_PATHS: return try paths(bytes)
     case SD_PREDICTION:
       let (head, entries) = try Codec.list(

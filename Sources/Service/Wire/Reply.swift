@@ -26,6 +26,8 @@ public enum Reply: Sendable {
   case blockOwners([PageOwner], next: UInt32)
   /// Of the first so many inodes that were asked for, from the mount's directory on; empty: without a name.
   case paths([String])
+  /// Errors that wait for a fault.
+  case armed([WaitingError], next: UInt32)
   case prediction(Prediction, next: UInt32)
   /// `lost` came before them, and are in no message.
   case events([Happening], lost: UInt64)
@@ -163,7 +165,7 @@ extension Reply {
     case .poisoned(let poisoned): return poisoned.encoded
     case .cleared(let bytes):
       return Codec.bytes(of: sd_cleared(header: Codec.header(SD_CLEARED), bytes: bytes))
-    case .errors, .scrubbed, .owners, .blockOwners, .paths, .prediction, .events:
+    case .errors, .scrubbed, .owners, .blockOwners, .paths, .armed, .prediction, .events:
       return failureBytes
     case .mapPlan(let plan):
       return Codec.bytes(
@@ -236,7 +238,8 @@ extension Reply {
       self = .done(error: try Codec.doneError(bytes))
     case SD_CLEARED:
       self = .cleared(bytes: try Codec.exactly(sd_cleared.self, bytes).bytes)
-    case SD_ERRORS, SD_SCRUBBED, SD_OWNERS, SD_BLOCK_OWNERS, SD_PATHS, SD_PREDICTION, SD_EVENTS:
+    case SD_ERRORS, SD_SCRUBBED, SD_OWNERS, SD_BLOCK_OWNERS, SD_PATHS, SD_ARMED, SD_PREDICTION,
+      SD_EVENTS:
       self = try Self.failure(bytes, type)
     case SD_SERVER:
       self = .server(ServerInfo(try Codec.exactly(sd_server.self, bytes)))

@@ -93,6 +93,10 @@ extension Request {
         of: sd_get_owners(
           header: Codec.header(SD_GET_BLOCK_OWNERS), device: UInt32(device), first: first,
           page: page))
+    case .getArmed(let device, let first):
+      return Codec.bytes(
+        of: sd_get_armed(
+          header: Codec.header(SD_GET_ARMED), device: UInt32(device), first: first))
     case .getPaths(let device, let inodes):
       return Codec.bytes(
         of: sd_get_paths(
@@ -180,6 +184,9 @@ extension Request {
     case SD_GET_BLOCK_OWNERS:
       let m = try Codec.exactly(sd_get_owners.self, bytes)
       return .getBlockOwners(device: Int(m.device), page: m.page, first: m.first)
+    case SD_GET_ARMED:
+      let m = try Codec.exactly(sd_get_armed.self, bytes)
+      return .getArmed(device: Int(m.device), first: m.first)
     case SD_GET_PATHS:
       let (m, inodes) = try Codec.list(
         sd_get_paths.self, of: UInt64.self, count: { $0.count }, limit: SD_PATHS_PER_MESSAGE,

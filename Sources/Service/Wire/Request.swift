@@ -31,6 +31,8 @@ public enum Request: Sendable {
   case getOwners(device: Int, page: UInt64, first: UInt32)
   /// Whose the page is; of a mount's device. `first`: the owner to begin with.
   case getBlockOwners(device: Int, page: UInt64, first: UInt32)
+  /// Errors that wait for a fault; `first`: the one to begin with.
+  case getArmed(device: Int, first: UInt32)
   /// Names of inodes; of a mount's device.
   case getPaths(device: Int, inodes: [UInt64])
   /// `kernel`: whose rules; nil: the server's.
@@ -214,7 +216,7 @@ extension Request {
     case SD_LOCATE:
       self = .locate(address: try Codec.exactly(sd_locate.self, bytes).address)
     case SD_POISON, SD_INJECT, SD_CLEAR_ERRORS, SD_SET, SD_WITHDRAW, SD_GET_ERRORS, SD_SCRUB,
-      SD_GET_OWNERS, SD_GET_BLOCK_OWNERS, SD_GET_PATHS, SD_PREDICT, SD_WATCH,
+      SD_GET_OWNERS, SD_GET_BLOCK_OWNERS, SD_GET_PATHS, SD_GET_ARMED, SD_PREDICT, SD_WATCH,
       SD_UNBIND:
       self = try Self.failure(bytes, type)
     case SD_GET_SERVER:
@@ -244,6 +246,7 @@ extension Request {
       switch self {
       case .inject(let injection): return injection.encoded
       case .clearErrors, .withdraw, .getErrors, .scrub, .getOwners, .getBlockOwners, .getPaths,
+        .getArmed,
         .predict, .watch, .unbind:
         return failureBytes
       case .getServer:
