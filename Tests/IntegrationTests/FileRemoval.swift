@@ -66,22 +66,22 @@ struct `The device of a mounted filesystem` {
         set -e; cd \(ground.mount)
         [ "$(ndctl list | python3 -c '
         import json, sys
-        for n in json.load(sys.stdin): print(n["dev"], n["mode"], n["blockdev"], n["size"])
-        ')" = "namespace0.0 fsdax pmem0 67108864" ]
+        for n in json.load(sys.stdin): print(n["dev"], n["mode"], n["size"])
+        ')" = "namespace0.0 fsdax 67108864" ]
         head -c 65536 /dev/zero > f
         first=$(( $(filefrag -b512 -v f | awk '$1 == "0:" { print $4 + 0 }') ))
         ndctl inject-error namespace0.0 -B $((first + 8)) -n 8 > /dev/null
         if dd if=f of=/dev/null bs=4096 skip=1 count=1 2> /dev/null; then exit 91; fi
         dd if=f of=/dev/null bs=4096 skip=2 count=1 2> /dev/null
-        grep -qx "$((first + 8)) 8" /sys/bus/nd/devices/namespace0.0/block/pmem0/badblocks
+        grep -qx "$((first + 8)) 8" /sys/bus/nd/devices/region0/badblocks
         if ndctl disable-namespace namespace0.0 2> /dev/null; then exit 92; fi
         ls > /dev/null
         echo namespace0.0 > /sys/bus/nd/drivers/nd_pmem/unbind
         if ls > /dev/null 2>&1; then exit 93; fi
-        [ ! -e /sys/bus/nd/devices/namespace0.0/block/pmem0 ]
+        [ ! -e /sys/bus/nd/devices/namespace0.0/driver ]
         if \(Project.softdax) unbind pmem0 2> /dev/null; then exit 94; fi
         ndctl enable-namespace namespace0.0
-        [ -e /sys/bus/nd/devices/namespace0.0/block/pmem0 ]
+        [ -e /sys/bus/nd/devices/namespace0.0/driver ]
         if ls > /dev/null 2>&1; then exit 95; fi
         """,
       ])

@@ -73,9 +73,8 @@ struct SysfsBuilder {
     let region = "\(busPath)/\(device.regionName)"
     addRegion(region, device, number)
     nodes["\(region)/badblocks"] = .file(BadBlocksText.lines(badSectors))
-    if case .fsdax(let block) = device.kind {
-      return addBlockDevice(
-        block, "\(region)/\(device.namespaceName)", device, number, state, badSectors)
+    guard device.isDax else {
+      return addBlockDevice("\(region)/\(device.namespaceName)", device, number, state)
     }
     addNamespace(
       "\(region)/\(device.namespaceName)", device, number, state,
@@ -144,27 +143,16 @@ struct SysfsBuilder {
       driver: driver?.rawValue)
   }
 
-  /// A namespace without holder, as memmap= makes it, and the block device below it while it has its driver.
+  /// A namespace without holder, as memmap= makes it. Its block device is not shown: PMDK looks for each in /sys/block, which is the host's.
   ///
   /// Source: `mode_show`, `pmem_should_map_pages`, drivers/nvdimm/namespace_devs.c; `pmem_attach_disk`, drivers/nvdimm/pmem.c.
   private mutating func addBlockDevice(
-    _ name: String, _ path: String, _ device: EmulatedDevice, _ number: Int,
-    _ state: BusState.Device, _ badSectors: [Range<UInt64>]
+    _ path: String, _ device: EmulatedDevice, _ number: Int, _ state: BusState.Device
   ) {
     let isDriven = state.stage == .driven
     addNamespace(
       path, device, number, state, mode: "memory", holderClass: "",
       driver: isDriven ? .ndPmem : nil)
-    guard isDriven else { return }
-    let block = "\(path)/block/\(name)"
-    files(
-      in: block,
-      [
-        "dev": "\(device.major):\(device.minor)",
-        "size": "\(device.size >> 9)",
-      ])
-    nodes["\(block)/badblocks"] = .file(BadBlocksText.lines(badSectors))
-    link("\(block)/device", to: path)
   }
 
   /// The nd_dax device; its directory is also libdaxctl's region. Size and address are those of a driver that runs.
