@@ -43,10 +43,15 @@ extension MappedFiles {
       own.waiting.insert(at)
       return .done
     }
-    // What may fail is decided once: a store that could not be made may leave the file another one.
-    guard mayWait || media.isSound && stale.isEmpty && (view.isShared || !touch.isWrite) else {
-      return .needsAgent
-    }
+    // What may fail is decided once: a store that could not be made may leave the file another one. What takes a copy of a block
+    // waits first until nobody can store to that.
+    guard
+      mayWait
+        || media.isSound && stale.isEmpty
+          && (!touch.isWrite
+            || view.isShared
+              && !filesystem.copiesOnWrite(view.inode, page: at >> 12 &+ view.shift))
+    else { return .needsAgent }
     guard let mapping = mapping(view.inode) else {
       host.fail(at)
       host.wake(page)
@@ -125,7 +130,9 @@ extension MappedFiles {
     switch target {
     case .anonymous:
       // Write-protected with others around it.
-      host.protect(address..<address + 4096, false)
+      return again(host, address, mayWait) { () throws(Errno) in
+        try host.protect(address..<address + 4096, false)
+      }
     case .zero:
       if own.backing[address] != nil {
         guard mayWait else { return .needsAgent }
@@ -152,8 +159,9 @@ extension MappedFiles {
         }
       }
       if isPlaced, touch.isProtected, isWritable {
-        host.protect(addresses, false)
-        return .done
+        return again(host, address, mayWait) { () throws(Errno) in
+          try host.protect(addresses, false)
+        }
       }
       return again(host, address, mayWait) { [medium, media] () throws(Errno) in
         do throws(Errno) {
@@ -170,14 +178,13 @@ extension MappedFiles {
           }
         } catch .fileExists {
           // Some of a huge entry is there: the rest comes when it is touched.
-          host.protect(addresses, !isWritable)
+          try host.protect(addresses, !isWritable)
           try medium.fill(
             offset: block << 12 + (address - start), length: PageSize.base.bytes)
           try host.insert(address..<address + PageSize.base.bytes, isWritable: isWritable)
         }
       }
     }
-    return .done
   }
 
   /// While an mremap is under way nothing can be inserted; it ends when its event is read.
