@@ -60,6 +60,50 @@ import Testing
     #expect(fs.isPresent(other, 2, 0x3000))
   }
 
+  /// Catches bytes that are copied while a page table still allows a store to the old block, which is lost then; and blocks that are free
+  /// while one still shows them. The store here comes at the last moment at which there is an entry.
+  @Test(arguments: ["store", "write", "truncate"])
+  func `no block is copied or taken before page tables have lost it`(way: String) throws {
+    let fs = try xfs()
+    let one = try fs.file("/f1", pages: 16)
+    let other = try fs.create("/f2")
+    fs.map(one, 1)
+    fs.map(one, 2)
+    try fs.reflink(from: one, at: 0x3000, to: other, count: 0x1000)
+    // Its neighbour is nobody else's: it is stored to where it is, until room for a copy has been taken along.
+    #expect(!fs.copiesOnWrite(one, page: 4))
+    fs.store(one, 1, 0x4000, 0x55)
+    #expect(fs.shape(one) == "0+3@24 3+1@27s 4+12@28")
+    #expect(fs.copiesOnWrite(one, page: 3))
+    fs.store(one, 1, 0x3000, 0x99)
+    #expect(fs.copiesOnWrite(one, page: 4))
+    #expect(fs.isPresent(one, 1, 0x4000))
+
+    var shown = true
+    let free = fs.freeBlocks
+    fs.mapping(of: one)!.changesPageTables = { change in
+      if change.process == 1, change.addresses.contains(0x4000_4000) { shown = false }
+    }
+    var isLate = true
+    fs.settlesPageTables = {
+      guard !shown, isLate else { return }
+      isLate = false
+      #expect(fs.freeBlocks == free)
+      fs.contents.write(28, at: 7, [0x77])
+    }
+    switch way {
+    case "store": #expect(fs.store(one, 2, 0x4008, 0x66))
+    case "write": #expect(try fs.write(one, at: 0x4008, [0x66]) == 1)
+    default: try fs.truncate(one, to: 0x1000)
+    }
+    #expect(!isLate)
+    if way == "truncate" {
+      #expect(fs.freeBlocks > free)
+    } else {
+      #expect(try fs.read(one, at: 0x4000, count: 9) == [0x55, 17, 17, 17, 17, 17, 17, 0x77, 0x66])
+    }
+  }
+
   /// Catches one owner where the same file has a block twice (oracle `xfs-reflink-offsets`).
   @Test func `a block cloned twice into one file has both places`() throws {
     let fs = try xfs()

@@ -27,6 +27,13 @@ struct `A file that is mapped` {
     #expect(output.status == 0 && output.out == "ok \(test)\n", "\(output.all)")
   }
 
+  /// Catches a copy of a block that is made while somebody can still store to the block: what was stored in between is lost.
+  @Test(arguments: ["fork", "window", "write", "range", "cut"])
+  func `keeps what is stored while its blocks are copied`(way: String) throws {
+    let output = try run("\(Project.program("lost-stores")) f \(way) \(way == "cut" ? 1000 : 100)")
+    #expect(output.status == 0, "\(output.all)")
+  }
+
   /// Catches a mapping that is the kernel's page cache after all.
   @Test func `is the medium itself`() throws {
     let script = """

@@ -209,7 +209,7 @@ final class WorkloadPages: WindowHost {
         address: addresses.lowerBound, length: length, isProtected: !isWritable, done: &done)
     } catch .fileExists where length == PageSize.base.bytes {
       // It is there: what it allows may be another.
-      protect(addresses, !isWritable)
+      try protect(addresses, !isWritable)
       wake(addresses)
     }
   }
@@ -224,8 +224,8 @@ final class WorkloadPages: WindowHost {
     }
   }
 
-  func protect(_ addresses: Range<UInt64>, _ on: Bool) {
-    try? workload.userfaultfd.protect(
+  func protect(_ addresses: Range<UInt64>, _ on: Bool) throws(Errno) {
+    try workload.userfaultfd.protect(
       address: addresses.lowerBound, length: UInt64(addresses.count), on)
   }
 

@@ -49,7 +49,7 @@ extension MappedFiles {
     for change in changes {
       guard let space = spaces[change.process] else { continue }
       guard change.isRemoval else {
-        space.host.protect(change.addresses, true)
+        try? space.host.protect(change.addresses, true)
         continue
       }
       var shown: [Range<UInt64>] = []

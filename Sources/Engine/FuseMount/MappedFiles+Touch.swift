@@ -49,10 +49,15 @@ extension MappedFiles {
       own.waiting.insert(at)
       return .done
     }
-    // What may fail is decided once: a store that could not be made may leave the file another one.
+    // What may fail is decided once: a store that could not be made may leave the file another one. What takes a copy of a block
+    // waits first until nobody can store to that.
     let needsCare = touch.thread != 0 && (faults + 1 >= alarm || watches)
     guard
-      mayWait || media.isSound && stale.isEmpty && (view.isShared || !touch.isWrite) && !needsCare
+      mayWait
+        || media.isSound && stale.isEmpty && !needsCare
+          && (!touch.isWrite
+            || view.isShared
+              && !filesystem.copiesOnWrite(view.inode, page: at >> 12 &+ view.shift))
     else { return .needsAgent }
     if needsCare { takeCare(space, view, touch) }
     let answer = answer(space, own.host, view, touch, mayWait: mayWait)
@@ -144,7 +149,10 @@ extension MappedFiles {
     switch target {
     case .anonymous:
       // Write-protected with others around it.
-      host.protect(address..<address + 4096, false)
+      return again(host, touch, since: counted, mayWait) { () throws(Errno) in
+        try host.protect(address..<address + 4096, false)
+        return nil
+      }
     case .zero:
       if own.backing[address] != nil {
         guard mayWait else { return .needsAgent }
@@ -172,8 +180,10 @@ extension MappedFiles {
         }
       }
       if isPlaced, touch.isProtected, isWritable {
-        host.protect(addresses, false)
-        return .done
+        return again(host, touch, since: counted, mayWait) { () throws(Errno) in
+          try host.protect(addresses, false)
+          return nil
+        }
       }
       return again(host, touch, since: counted, mayWait) { [medium, media] () throws(Errno) in
         do throws(Errno) {
@@ -191,7 +201,7 @@ extension MappedFiles {
           return Inserted(address: start, blocks: block..<block + size.pages)
         } catch .fileExists {
           // Some of a huge entry is there: the rest comes when it is touched.
-          host.protect(addresses, !isWritable)
+          try host.protect(addresses, !isWritable)
           let one = block + (address - start) >> 12
           try medium.fill(offset: one << 12, length: PageSize.base.bytes)
           try host.insert(address..<address + PageSize.base.bytes, isWritable: isWritable)
@@ -199,17 +209,16 @@ extension MappedFiles {
         }
       }
     }
-    return .done
   }
 
-  /// While an mremap is under way nothing can be inserted; it ends when its event is read.
+  /// While an mremap is under way nothing can be inserted; it ends when its event is read. What was there already is nil.
   private func again(
     _ host: any WindowHost, _ touch: FileTouch, since counted: Ticks, _ mayWait: Bool,
-    _ insert: () throws(Errno) -> Inserted
+    _ insert: () throws(Errno) -> Inserted?
   ) -> FileTouchAnswer {
     while true {
       do throws(Errno) {
-        note(try insert(), host, touch, since: counted)
+        if let inserted = try insert() { note(inserted, host, touch, since: counted) }
         return .done
       } catch .resourceTemporarilyUnavailable {
         guard mayWait else { return .needsAgent }

@@ -8,8 +8,9 @@ internal import SystemPackage
 /// The filesystem and every window that shows its files: the model decides, the hosts act, and page tables never show more than the
 /// model's entries.
 ///
-/// Under the mount's one lock. What the model takes from page tables is noted in `stale` while a call runs, and taken there by ``settle()``
-/// before anybody else may look: so nobody sees a block that is not the file's any more, and no block is used again while somebody sees it.
+/// Under the mount's one lock. What the model takes from page tables is noted in `stale` while a call runs, and taken there before anybody
+/// else may look, by ``settle()``; and before the call copies a block or takes one from a file, by ``takeEntries()``. So nobody sees a
+/// block that is not the file's any more, no store goes to a block that has been copied, and none is used again while somebody sees it.
 final class MappedFiles {
   /// What an address range shows.
   struct View: Hashable {
@@ -86,6 +87,7 @@ final class MappedFiles {
     self.medium = medium
     self.media = media
     self.latencies = latencies
+    service.filesystem.settlesPageTables = { [unowned self] in takeEntries() }
   }
 
   var filesystem: ExtentFS { service.filesystem }
@@ -110,6 +112,14 @@ final class MappedFiles {
 
   /// Does in page tables what the model has done since the last time.
   func settle() {
+    takeEntries()
+    // What has shut down gives no page any more.
+    if hasBeyond, !filesystem.isShutDown { restore() }
+    if hasMarkers { takeMarkers() }
+  }
+
+  /// Takes from page tables what the model has taken. Waits for agents.
+  private func takeEntries() {
     while !stale.isEmpty {
       let changes = stale
       stale = []
@@ -130,14 +140,22 @@ final class MappedFiles {
       }
       if let pending { apply(pending) }
     }
-    // What has shut down gives no page any more.
-    if hasBeyond, !filesystem.isShutDown { restore() }
-    if hasMarkers { takeMarkers() }
   }
 
   private func apply(_ change: PageTableChange) {
     guard let host = spaces[change.process]?.host else { return }
-    if change.isRemoval { host.zap(change.addresses) } else { host.protect(change.addresses, true) }
+    guard !change.isRemoval else { return host.zap(change.addresses) }
+    while true {
+      do throws(Errno) {
+        return try host.protect(change.addresses, true)
+      } catch .resourceTemporarilyUnavailable {
+        // An mremap is under way; it ends when its event is read, without this lock.
+        Pause.short()
+      } catch {
+        // The range or the process is gone.
+        return
+      }
+    }
   }
 
   /// Pages that were beyond the end, or bad on a kernel that says BUS_ADRERR of that, and are not any more, are watched again.

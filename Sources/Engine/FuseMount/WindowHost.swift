@@ -23,7 +23,9 @@ public protocol WindowHost: AnyObject, Sendable {
   /// The same with a page of zeroes of its own, where nothing is placed.
   func insertZeroes(at address: UInt64, isWritable: Bool) throws(Errno)
   /// Has the next store to each page told, or lets stores pass and wakes who waits for that.
-  func protect(_ addresses: Range<UInt64>, _ on: Bool)
+  ///
+  /// - Throws: `.resourceTemporarilyUnavailable` while an mremap is under way: nothing has changed then.
+  func protect(_ addresses: Range<UInt64>, _ on: Bool) throws(Errno)
   /// Lets whoever waits in the range try again.
   func wake(_ addresses: Range<UInt64>)
   /// The next touch of the page is SIGBUS; who waits goes on.

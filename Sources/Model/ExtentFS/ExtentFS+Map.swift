@@ -58,8 +58,17 @@ extension ExtentFS {
     }
   }
 
+  /// Whether a store to a page of a file goes to another block, which is filled from the one that the file has: a shared one, or one whose
+  /// neighbour's copy has taken a block for it, too.
+  public func copiesOnWrite(_ number: UInt64, page: UInt64) -> Bool {
+    guard let inode = inodes[number] else { return false }
+    if inode.staging.extent(at: page) != nil { return true }
+    return inode.extents.extent(at: page).map { index.isShared($0.block(of: page)) } ?? false
+  }
+
   /// Fills the new blocks of a copy-on-write from the old ones.
   func copy(_ iomap: Iomap, _ pages: Range<UInt64>) throws(Errno) {
+    settlesPageTables?()
     for page in pages {
       switch iomap.source {
       case .none: break
@@ -121,6 +130,7 @@ extension ExtentFS {
 
   /// Takes pages from a file. Blocks that nobody else has are free then.
   func removeBlocks(_ inode: Inode, _ pages: Range<UInt64>) {
+    settlesPageTables?()
     _ = inode.unzeroed.remove(pages)
     let removed = inode.extents.remove(pages)
     for extent in removed {

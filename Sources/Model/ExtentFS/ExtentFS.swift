@@ -37,6 +37,11 @@ public final class ExtentFS {
   /// Told of what happens in any file's mapping, with the inode.
   public var observe: ((UInt64, FileEvent) -> Void)?
 
+  /// Called before a block is copied for a file, and before blocks are taken from one. The model has taken all entries of them by then;
+  /// whoever keeps real page tables takes there what `FileMapping.changesPageTables` has told of, before it returns: a store that a page
+  /// table still allowed would be lost with the old block, or hit whoever gets it.
+  public var settlesPageTables: (() -> Void)?
+
   var inodes: [UInt64: Inode] = [:]
   var index: OwnerIndex
   var space: FreeSpace
