@@ -4,7 +4,8 @@
  *
  * A window begins as anonymous memory under userfaultfd.  A touch is answered by the server: where the file has blocks, the agent
  * puts the medium there, a stretch of blocks at a time.  The new memory is made elsewhere, watched, and moved over the old by mremap():
- * no touch comes between.  Taking pages back is madvise(MADV_DONTNEED): the memory stays watched.
+ * no touch comes between.  Taking pages back is madvise(MADV_DONTNEED): the memory stays watched.  A window is never locked
+ * (populate.c); for a moment, or by a call that no hook saw, it may be all the same, and loses its pages as well.
  */
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
@@ -18,6 +19,9 @@
 
 #ifndef MAP_FIXED_NOREPLACE /* 4.17 */
 #define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#ifndef MADV_DONTNEED_LOCKED /* 5.18 */
+#define MADV_DONTNEED_LOCKED 24
 #endif
 
 uint64_t sd_file_of_descriptor(int fd)
@@ -35,7 +39,11 @@ uint64_t sd_file_of_descriptor(int fd)
 static long zap_part(uintptr_t start, uintptr_t end, void *context)
 {
 	(void)context;
-	return SD_RAW3(SYS_madvise, start, end - start, MADV_DONTNEED);
+
+	long result = SD_RAW3(SYS_madvise, start, end - start, MADV_DONTNEED_LOCKED);
+
+	/* Something of it is not mapped any more; the rest is done. */
+	return result == -ENOMEM ? 0 : result;
 }
 
 struct fresh { /* memory that is to take the place of a window's */
@@ -88,6 +96,8 @@ long sd_put_piece(const struct sd_put *place, int medium, int userfaultfd)
 			return result;
 		fresh.memory = (uintptr_t)result;
 		result = watch(userfaultfd, fresh.memory, place->length, of_medium);
+		/* mlockall() in another thread may have put pages there before. */
+		SD_RAW3(SYS_madvise, fresh.memory, place->length, MADV_DONTNEED_LOCKED);
 	} else {
 		result = 0;
 	}

@@ -6,11 +6,16 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core.h"
+
+#ifndef SYS_mseal /* 6.10 */
+#define SYS_mseal 462
+#endif
 
 SD_EXPORT void *mmap(void *address, size_t length, int protection, int flags, int fd, off_t offset)
 {
@@ -102,6 +107,19 @@ SD_EXPORT ssize_t process_madvise(int process, const struct iovec *ranges, size_
 	return sd_result(sd_do_process_madvise(process, ranges, count, advice, flags));
 }
 
+/* A sealed window could not be made what its file is: none can be sealed, as on a machine of 32 bits. */
+static long do_mseal(uintptr_t address, size_t length, unsigned long flags)
+{
+	if (sd_near_windows(address, length) && sd_any_window(address, sd_range_end(address, length)))
+		return -EPERM;
+	return SD_RAW3(SYS_mseal, address, length, flags);
+}
+
+SD_EXPORT int mseal(void *address, size_t length, unsigned long flags)
+{
+	return (int)sd_result(do_mseal((uintptr_t)address, length, flags));
+}
+
 /* Whether a clone is a fork: memory of its own, and it goes on where the caller is. */
 static bool copies_process(long number, const long *a)
 {
@@ -162,12 +180,17 @@ SD_EXPORT long syscall(long number, ...)
 	case SYS_mremap:
 		result = sd_do_mremap((uintptr_t)a[0], (size_t)a[1], (size_t)a[2], (int)a[3], (uintptr_t)a[4]);
 		break;
+	case SYS_mseal:
+		result = do_mseal((uintptr_t)a[0], (size_t)a[1], (unsigned long)a[2]);
+		break;
 	case SYS_rt_sigaction:
 		if (a[0] == SIGBUS && sd_directory())
 			result = sd_do_sigaction((const struct sd_kernel_action *)a[1], (struct sd_kernel_action *)a[2], (size_t)a[3]);
 		else
 			result = SD_RAW4(SYS_rt_sigaction, a[0], a[1], a[2], a[3]);
 		break;
+	case SYS_ioctl:
+		return ioctl((int)a[0], (unsigned long)a[1], a[2]);
 	/* With a path: the hooks of the same name, which speak of errors as libc does. */
 	case SYS_openat:
 		return openat((int)a[0], (const char *)a[1], (int)a[2], (mode_t)a[3]);

@@ -231,8 +231,6 @@ static long map_window(struct attempt *attempt)
 	}
 	if ((attempt->over || attempt->map.file) && flags & (MAP_POPULATE | MAP_LOCKED))
 		sd_populate(place, place + plan.length);
-	if (flags & MAP_LOCKED && attempt->map.file)
-		SD_RAW2(SYS_mlock, place, plan.length);
 	return (long)place;
 }
 
@@ -257,9 +255,11 @@ static long map_from(uint32_t device, uint64_t file, uintptr_t address, size_t l
 	};
 	struct sd_quiet quiet;
 
-	if (length == 0)
+	int type = flags & MAP_TYPE;
+
+	if (length == 0 || (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE))
 		return -EINVAL;
-	if ((flags & MAP_TYPE) == MAP_SHARED_VALIDATE && flags & ~VALID_FLAGS)
+	if (type == MAP_SHARED_VALIDATE && flags & ~VALID_FLAGS)
 		return -EOPNOTSUPP;
 	if (flags & (MAP_GROWSDOWN | MAP_HUGETLB))
 		return -EINVAL;

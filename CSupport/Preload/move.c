@@ -153,6 +153,8 @@ long sd_do_mremap(uintptr_t address, size_t old_length, size_t new_length, int f
 			return -EINVAL;
 		if (!sd_window_at(address, &window))
 			return -EFAULT;
+		if (window.flags & SD_PRIVATE)
+			return -EINVAL;
 		window.offset += address - window.start;
 		return sd_map_again(&window, new_length, fixed ? MAP_FIXED : 0, fixed ? target : 0);
 	}

@@ -5,12 +5,17 @@
  * A fault of device-dax does not read the page, so that a page that the medium cannot give is mapped as any other, and nobody
  * learns of the error.  The server does that; the kernel, which would touch, is asked only for what is no device's.
  *
- * A DAX mapping is never locked and counts for no limit (mm/mlock.c, mlock_fixup): mlock() is insertion.  A window that is
- * locked on the host would be populated by the kernel when it is made or grows, behind the server's back.
+ * A DAX mapping, shared or private, is never locked and counts for no limit (mm/mlock.c, mlock_fixup): mlock() is insertion.
+ * A window that is locked on the host would be populated by the kernel when it is made or grows, behind the server's back, and
+ * MADV_DONTNEED would not take its pages.
  */
 #include <sys/mman.h>
 
 #include "core.h"
+
+#ifndef MADV_POPULATE_READ /* 5.14 */
+#define MADV_POPULATE_READ 22
+#endif
 
 static bool is_device(const struct sd_window_entry *window)
 {
@@ -109,29 +114,28 @@ static long lock_host(uintptr_t start, size_t length, int flags)
 	return flags ? SD_RAW3(SYS_mlock2, start, length, flags) : SD_RAW2(SYS_mlock, start, length);
 }
 
-/* Windows of devices in the range are locked no more. */
+/* Windows in the range are locked no more. */
 static void unlock_windows(uintptr_t start, uintptr_t end)
 {
 	struct sd_window_entry window;
 
-	for (uintptr_t at = start; at < end && sd_next_window(at, end, &window); at = window.end) {
-		if (is_device(&window))
-			SD_RAW2(SYS_munlock, window.start, window.end - window.start);
-	}
+	for (uintptr_t at = start; at < end && sd_next_window(at, end, &window); at = window.end)
+		SD_RAW2(SYS_munlock, window.start, window.end - window.start);
 }
 
 static long lock_part(const struct sd_window_entry *part, int flags)
 {
-	if (!is_device(part)) {
-		sd_populate(part->start, part->end);
-		return lock_host(part->start, part->end - part->start, flags);
-	}
 	if (flags & MLOCK_ONFAULT)
 		return 0;
 	if ((part->protection & (PROT_READ | PROT_WRITE | PROT_EXEC)) == 0)
 		return -ENOMEM;
 	/* What gup says is EFAULT (__mlock_posix_error_return). */
-	return sd_failed(sd_populate(part->start, part->end)) ? -ENOMEM : 0;
+	long result = sd_populate(part->start, part->end);
+
+	/* What of a file's window cannot be there is the kernel's to say. */
+	if (!is_device(part) && part->protection & PROT_READ)
+		result = SD_RAW3(SYS_madvise, part->start, part->end - part->start, MADV_POPULATE_READ);
+	return sd_failed(result) ? -ENOMEM : 0;
 }
 
 long sd_do_mlock(uintptr_t address, size_t length, int flags)

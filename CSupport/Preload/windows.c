@@ -366,7 +366,8 @@ long sd_map_nothing(uintptr_t start, size_t length, int protection)
 		result = sd_raw_mmap(start, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	else
 		result = sd_raw_mmap(start, length, protection, MAP_SHARED | MAP_FIXED, empty, 0);
-
+	if (!sd_failed(result) && sd_locks_future())
+		SD_RAW2(SYS_munlock, start, length);
 	sd_raw_close(empty);
 	return sd_failed(result) ? result : 0;
 }

@@ -20,7 +20,7 @@ struct `A file that is mapped` {
   /// everybody's or get lost, signals that are missing or say something else: each in the words of the test program.
   @Test(arguments: [
     "shared", "read-only", "truncate", "punch", "clone", "private", "fork", "move", "sync", "full",
-    "threads", "move-beyond", "huge",
+    "threads", "move-beyond", "huge", "locked", "limits", "sealed", "rare",
   ])
   func `shows what the file holds, to everybody, and no more`(test: String) throws {
     let output = try run("\(Project.program("file-map")) . \(test)")

@@ -6,6 +6,7 @@
  *
  * What is stored is read by read(2), what is written by write(2) is loaded, by this process and by another.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -19,7 +20,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +31,12 @@
 #endif
 #ifndef MAP_SYNC
 #define MAP_SYNC 0x80000
+#endif
+#ifndef MLOCK_ONFAULT
+#define MLOCK_ONFAULT 1
+#endif
+#ifndef SYS_mseal
+#define SYS_mseal 462
 #endif
 
 #define PAGE 4096ul
@@ -501,6 +510,209 @@ static void test_threads(void)
 			CHECK(first[page * PAGE + own] == (unsigned char)(own + page));
 }
 
+/* ------------------------------------------------------------------ what the host is asked of windows besides */
+
+/* libc's own syscall(), which no hook sees. */
+static long raw(long number, const void *address, size_t length, long flags)
+{
+	static long (*own)(long, ...);
+
+	if (!own)
+		own = (long (*)(long, ...))dlsym(dlopen("libc.so.6", RTLD_NOW), "syscall");
+	CHECK(own && own != syscall);
+	return own(number, address, length, flags);
+}
+
+/* Whether the host's kernel has locked the mapping. */
+static int is_locked(const void *at)
+{
+	char line[4096];
+	unsigned long start = 0, end = 0;
+	int found = 0, locked = 0;
+	FILE *maps = fopen("/proc/self/smaps", "r");
+
+	CHECK(maps);
+	while (fgets(line, sizeof line, maps)) {
+		if (strncmp(line, "VmFlags:", 8) != 0)
+			sscanf(line, "%lx-%lx ", &start, &end);
+		else if (start <= (uintptr_t)at && (uintptr_t)at < end)
+			found = 1, locked = strstr(line, " lo ") != NULL;
+	}
+	fclose(maps);
+	CHECK(found);
+	return locked;
+}
+
+enum way { BY_MLOCK, ON_FAULT, BY_FLAG, EVERYTHING, FUTURE, UNSEEN, WAYS };
+
+static unsigned char *map_locked(int fd, size_t size, int type, enum way way)
+{
+	if (way == FUTURE)
+		CHECK(mlockall(MCL_FUTURE) == 0);
+
+	unsigned char *at = map(fd, size, RW, way == BY_FLAG ? type | MAP_LOCKED : type);
+
+	switch (way) {
+	case BY_MLOCK: CHECK(mlock(at, size) == 0); break;
+	case ON_FAULT: CHECK(mlock2(at, size, MLOCK_ONFAULT) == 0); break;
+	case EVERYTHING: CHECK(mlockall(MCL_CURRENT) == 0); break;
+	case UNSEEN: CHECK(raw(SYS_mlock, at, size, 0) == 0); break;
+	default: break;
+	}
+	return at;
+}
+
+/* A lock keeps no page in a window that is the file's no more: what is stored comes into no clone, and into no file that has the block next. */
+static void test_locked(void)
+{
+	for (int way = 0; way < WAYS; way++) {
+		int fd = open_file("locked", 8 * PAGE), clone = open_file("locked-clone", 0);
+
+		fill(fd, 8 * PAGE, 1);
+		unsigned char *at = map_locked(fd, 8 * PAGE, MAP_SHARED, (enum way)way);
+		unsigned char *copy = map_locked(fd, 8 * PAGE, MAP_PRIVATE, (enum way)way);
+
+		at[0] = 'm';
+		copy[PAGE] = 'p';
+		CHECK(way == UNSEEN || (!is_locked(at) && !is_locked(copy) && !is_locked(copy + PAGE)));
+		CHECK(ioctl(clone, FICLONE, fd) == 0);
+		at[0] = 'n';
+		CHECK(byte(clone, 0) == 'm' && byte(fd, 0) == 'n' && copy[PAGE] == 'p');
+
+		CHECK(ftruncate(fd, 0) == 0 && ftruncate(clone, 0) == 0);
+		int taker = open_file("taker", 64 * PAGE);
+		fill(taker, 64 * PAGE, 100);
+		for (int page = 0; page < 8; page++) {
+			CHECK(touch(at + page * PAGE, page % 2 ? 'x' : 0) == SIGBUS * 1000 + BUS_ADRERR);
+			CHECK(touch(copy + page * PAGE, page % 2 ? 'x' : 0) == SIGBUS * 1000 + BUS_ADRERR);
+		}
+		for (int page = 0; page < 64; page++)
+			CHECK(byte(taker, page * PAGE) == 100 + page);
+		CHECK(ftruncate(fd, 8 * PAGE) == 0);
+		CHECK(at[0] == 0 && copy[PAGE] == 0);
+		CHECK(way == UNSEEN || (!is_locked(at) && !is_locked(copy)));
+		CHECK(munlockall() == 0 && munmap(at, 8 * PAGE) == 0 && munmap(copy, 8 * PAGE) == 0);
+		CHECK(close(fd) == 0 && close(clone) == 0 && close(taker) == 0);
+	}
+	int fd = open_file("locked", 2 * PAGE);
+	unsigned char *at = map(fd, 4 * PAGE, RW, MAP_SHARED);
+
+	/* As the kernel says of pages that cannot be had. */
+	CHECK(mlock(at, 2 * PAGE) == 0 && present(at, 2) == 2);
+	CHECK(mlock(at, 4 * PAGE) < 0 && errno == ENOMEM);
+}
+
+static void set_limit(int resource, rlim_t most)
+{
+	struct rlimit limit;
+
+	CHECK(getrlimit(resource, &limit) == 0);
+	limit.rlim_cur = most;
+	CHECK(setrlimit(resource, &limit) == 0);
+}
+
+/* A number of /proc/self/status, in bytes. */
+static rlim_t memory(const char *name)
+{
+	char line[256];
+	unsigned long number = 0;
+	FILE *status = fopen("/proc/self/status", "r");
+
+	CHECK(status);
+	while (fgets(line, sizeof line, status))
+		if (strncmp(line, name, strlen(name)) == 0)
+			sscanf(line + strlen(name), ": %lu", &number);
+	fclose(status);
+	CHECK(number > 0);
+	return number * 1024;
+}
+
+/* A touch that the process's limits do not let be served ends all the same, and the next one is decided anew. */
+static void test_limits(void)
+{
+	int fd = open_file("limits", 64 * PAGE);
+
+	fill(fd, 32 * PAGE, 1);
+	for (int type = MAP_SHARED; type <= MAP_PRIVATE; type++)
+		for (int resource = 0; resource < 2; resource++)
+			for (int page = 0; page < 64; page += 32)
+				for (int store = 0; store < 2; store++) {
+					unsigned char *at = map(fd, 64 * PAGE, RW, type) + page * PAGE;
+					int which = resource ? RLIMIT_DATA : RLIMIT_AS;
+
+					set_limit(which, memory(resource ? "VmData" : "VmSize"));
+					int result = touch(at, store ? page + 1 : 0);
+					int again = touch(at + PAGE, 0);
+					set_limit(which, RLIM_INFINITY);
+					CHECK(result == 0 || result == SIGBUS * 1000 + BUS_ADRERR);
+					CHECK(again == 0 || again == SIGBUS * 1000 + BUS_ADRERR);
+					CHECK(byte(fd, 0) == 1);
+					int last = touch(at, store ? page + 1 : 0);
+					CHECK(last == 0 || result != 0);
+					CHECK(touch(at, 0) == 0 && touch(at + PAGE, 0) == 0);
+					CHECK(at[PAGE] == (page ? 0 : 2) && (page || at[0] == 1));
+					CHECK(munmap(at - page * PAGE, 64 * PAGE) == 0);
+				}
+}
+
+static void show_old_hole(void *context)
+{
+	struct shared *shared = context;
+	unsigned char value = 7;
+
+	shared->at = map(shared->fd, 8 * PAGE, PROT_READ, MAP_SHARED);
+	CHECK(shared->at[0] == 0);
+	CHECK(raw(SYS_mseal, shared->at, 8 * PAGE, 0) == 0);
+	(void)!pwrite(shared->fd, &value, 1, 0);
+	for (;;)
+		CHECK(shared->at[0] == 0 || shared->at[0] == 7);
+}
+
+/* Windows are not sealed; one that a hook has not seen sealed ends its touches, or its process, and shows nothing that is not the file's. */
+static void test_sealed(void)
+{
+	struct shared shared = { open_file("sealed", 8 * PAGE), NULL };
+
+	shared.at = map(shared.fd, 8 * PAGE, RW, MAP_SHARED);
+	CHECK(syscall(SYS_mseal, shared.at + PAGE, PAGE, 0) < 0 && errno == EPERM);
+	shared.at[0] = 1;
+	CHECK(syscall(SYS_mseal, NULL, 0, 1) < 0 && (errno == EINVAL || errno == ENOSYS));
+	if (errno == ENOSYS)
+		return;
+	int status = in_child(show_old_hole, &(struct shared){ open_file("sealed-hole", 8 * PAGE), NULL });
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+
+	CHECK(raw(SYS_mseal, shared.at, 8 * PAGE, 0) == 0);
+	shared.at[0] = 2;
+	CHECK(ftruncate(shared.fd, 0) == 0);
+	fill(open_file("taker", 64 * PAGE), 64 * PAGE, 100);
+	for (int round = 0; round < 3; round++)
+		CHECK(touch(shared.at, round) / 1000 == SIGBUS && touch(shared.at + PAGE, round) / 1000 == SIGBUS);
+}
+
+/* What the kernel says of calls that are rare. */
+static void test_rare(void)
+{
+	int fd = open_file("rare", 8 * PAGE), clone = open_file("rare-clone", 0);
+
+	fill(fd, 8 * PAGE, 1);
+	CHECK(mmap(NULL, PAGE, RW, 0, fd, 0) == MAP_FAILED && errno == EINVAL);
+	unsigned char *at = map(fd, 8 * PAGE, RW, MAP_SHARED), *copy = map(fd, 8 * PAGE, RW, MAP_PRIVATE);
+	CHECK(madvise(at, 8 * PAGE, MADV_KEEPONFORK) == 0);
+	CHECK(madvise(at, 8 * PAGE, MADV_WIPEONFORK) < 0 && errno == EINVAL);
+
+	unsigned char *second = mremap(at + 2 * PAGE, 0, 4 * PAGE, MREMAP_MAYMOVE);
+	CHECK(second != MAP_FAILED && second != at + 2 * PAGE && second[0] == 3);
+	second[PAGE] = 77;
+	CHECK(at[3 * PAGE] == 77 && at[0] == 1);
+	CHECK(mremap(copy, 0, PAGE, MREMAP_MAYMOVE) == MAP_FAILED && errno == EINVAL);
+
+	CHECK(syscall(SYS_ioctl, clone, FICLONE, fd) == 0 && byte(clone, 3 * PAGE) == 77);
+	at[3 * PAGE] = 78;
+	CHECK(byte(clone, 3 * PAGE) == 77);
+	CHECK(syscall(SYS_ioctl, clone, FICLONE, -1) < 0 && errno == EBADF);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -509,6 +721,7 @@ static const struct {
 	{ "clone", test_clone },     { "private", test_private },     { "fork", test_fork },	     { "move", test_move },
 	{ "move-beyond", test_move_beyond }, { "huge", test_huge },
 	{ "sync", test_sync },	     { "full", test_full },	      { "threads", test_threads },
+	{ "locked", test_locked },   { "limits", test_limits },	      { "sealed", test_sealed },     { "rare", test_rare },
 };
 
 int main(int argc, char **argv)

@@ -195,7 +195,36 @@ final class WorkloadPages: WindowHost {
     try workload.agent.place(piece, device: device, at: addresses, protection: protection)
   }
 
-  func zap(_ addresses: Range<UInt64>) { try? workload.agent.zap(device: device, addresses) }
+  /// A block is somebody else's when this returns. So a process that keeps its page-table entries (the host's kernel lets its agent do nothing
+  /// to memory that is sealed) can store through them no more from here on, and is killed. One whose agent does not answer is gone, or going.
+  func zap(_ addresses: Range<UInt64>) {
+    do throws(Errno) {
+      try workload.agent.zap(device: device, addresses)
+    } catch {
+      stopStores(addresses)
+      if error != .brokenPipe { BusError.kill(process: workload.process) }
+    }
+  }
+
+  /// Without the agent; page by page where not all of the range is watched.
+  private func stopStores(_ addresses: Range<UInt64>) {
+    while true {
+      do throws(Errno) {
+        return try workload.userfaultfd.protect(
+          address: addresses.lowerBound, length: UInt64(addresses.count), true)
+      } catch .resourceTemporarilyUnavailable {
+        // An mremap is under way.
+        Pause.short()
+      } catch .noSuchProcess {
+        return
+      } catch {
+        guard addresses.count > PageSize.base.bytes else { return }
+        let middle = addresses.lowerBound + UInt64(addresses.count) / 2 & ~4095
+        stopStores(addresses.lowerBound..<middle)
+        return stopStores(middle..<addresses.upperBound)
+      }
+    }
+  }
 
   func zapLater(_ addresses: Range<UInt64>) {
     workload.fileFaults.later(.zap(addresses, device: device))

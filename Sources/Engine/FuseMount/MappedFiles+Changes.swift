@@ -122,7 +122,8 @@ extension MappedFiles {
         guard progress == .done else { throw .resourceBusy }
       }
       return .nothing
-    case Advice.free, Advice.wipeOnFork, Advice.keepOnFork: throw .invalidArgument
+    case Advice.free, Advice.wipeOnFork: throw .invalidArgument
+    case Advice.keepOnFork: return .nothing
     case Advice.hugePage, Advice.noHugePage:
       for part in parts {
         filesystem.openMapping(of: part.value.inode)?.setAllowsHuge(

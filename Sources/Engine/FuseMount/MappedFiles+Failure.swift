@@ -198,14 +198,20 @@ extension MappedFiles {
     spaces[space]!.backing.set(addresses, nil)
   }
 
-  /// A touch of the page is SIGBUS with BUS_ADRERR, by itself.
+  /// A touch of the page is SIGBUS with BUS_ADRERR, by itself. Where the address space takes no memory that says so it is a marker's.
   func putBeyond(_ page: UInt64, in space: Int) {
+    guard let present = spaces[space] else { return }
     let addresses = page..<page + PageSize.base.bytes
-    guard
-      (try? spaces[space]?.host.place(
-        .beyond, at: addresses, protection: protection(space, page))) != nil
-    else { return }
-    spaces[space]!.backing.set(addresses, .beyond)
-    hasBeyond = true
+    do throws(Errno) {
+      try present.host.place(.beyond, at: addresses, protection: protection(space, page))
+      present.backing.set(addresses, .beyond)
+      hasBeyond = true
+    } catch .noSuchFileOrDirectory, .brokenPipe {
+      // It is no window any more.
+    } catch {
+      guard present.host.fail(page) else { return }
+      present.markers.insert(page)
+      hasMarkers = true
+    }
   }
 }

@@ -149,19 +149,17 @@ extension MappedFiles {
     switch target {
     case .anonymous:
       // Write-protected with others around it.
-      return again(host, touch, since: counted, mayWait) { () throws(Errno) in
+      return again(touch, space, since: counted, mayWait) { () throws(Errno) in
         try host.protect(address..<address + 4096, false)
         return nil
       }
     case .zero:
       if own.backing[address] != nil {
         guard mayWait else { return .needsAgent }
-        guard placeNothing(around: page, address, space, view) else {
-          host.wake(address..<address + 4096)
-          return .done
-        }
+        let placement = placeNothing(around: page, address, space, view)
+        guard placement == .done else { return giveUp(touch, space, placement) }
       }
-      return again(host, touch, since: counted, mayWait) { () throws(Errno) in
+      return again(touch, space, since: counted, mayWait) { () throws(Errno) in
         try host.insertZeroes(at: address, isWritable: isWritable)
         return Inserted(address: address, blocks: nil)
       }
@@ -174,18 +172,16 @@ extension MappedFiles {
         present?.value == wanted && present!.addresses.upperBound >= addresses.upperBound
       if !isPlaced {
         guard mayWait else { return .needsAgent }
-        guard place(wanted, around: page, addresses, space, view) else {
-          host.wake(addresses)
-          return .done
-        }
+        let placement = place(wanted, around: page, addresses, space, view)
+        guard placement == .done else { return giveUp(touch, space, placement) }
       }
       if isPlaced, touch.isProtected, isWritable {
-        return again(host, touch, since: counted, mayWait) { () throws(Errno) in
+        return again(touch, space, since: counted, mayWait) { () throws(Errno) in
           try host.protect(addresses, false)
           return nil
         }
       }
-      return again(host, touch, since: counted, mayWait) { [medium, media] () throws(Errno) in
+      return again(touch, space, since: counted, mayWait) { [medium, media] () throws(Errno) in
         do throws(Errno) {
           do throws(Errno) {
             // Of a huge entry only what the medium gives.
@@ -213,31 +209,52 @@ extension MappedFiles {
 
   /// While an mremap is under way nothing can be inserted; it ends when its event is read. What was there already is nil.
   private func again(
-    _ host: any WindowHost, _ touch: FileTouch, since counted: Ticks, _ mayWait: Bool,
+    _ touch: FileTouch, _ space: Int, since counted: Ticks, _ mayWait: Bool,
     _ insert: () throws(Errno) -> Inserted?
   ) -> FileTouchAnswer {
     while true {
       do throws(Errno) {
-        if let inserted = try insert() { note(inserted, host, touch, since: counted) }
+        if let inserted = try insert() {
+          note(inserted, spaces[space]!.host, touch, since: counted)
+        }
         return .done
       } catch .resourceTemporarilyUnavailable {
         guard mayWait else { return .needsAgent }
         Pause.short()
-      } catch {
+      } catch .noSuchFileOrDirectory, .noSuchProcess {
         // The range or the process is gone; who is left finds out by itself.
-        let page = PageSize.base.roundDown(touch.address)
-        host.wake(page..<page + PageSize.base.bytes)
-        return .done
+        return giveUp(touch, space, .again)
+      } catch {
+        guard mayWait else { return .needsAgent }
+        return giveUp(touch, space, .failed)
       }
     }
+  }
+
+  enum Placement {
+    case done
+    /// The window is gone, or changes: who touches asks again.
+    case again
+    /// The address space takes no such memory: a limit of the process's (RLIMIT_AS, RLIMIT_DATA, vm.max_map_count), or the pages are sealed.
+    case failed
+  }
+
+  /// Who touches goes on, without the page: as after a `vmf_error` of the kernel's, SIGBUS; the next touch is decided anew.
+  private func giveUp(
+    _ touch: FileTouch, _ space: Int, _ placement: Placement
+  ) -> FileTouchAnswer {
+    let page = PageSize.base.roundDown(touch.address)
+    if placement == .failed, touch.thread != 0 { putBeyond(page, in: space) }
+    spaces[space]?.host.wake(page..<page + PageSize.base.bytes)
+    return .done
   }
 
   /// Puts the medium where it is not yet, as far as blocks are next to each other: one call of the agent for an extent.
   private func place(
     _ wanted: Backing, around page: UInt64, _ addresses: Range<UInt64>, _ space: Int, _ view: View
-  ) -> Bool {
+  ) -> Placement {
     guard case .medium(let shift) = wanted, var run = window(around: page, space, view) else {
-      return false
+      return .again
     }
     let first = addresses.lowerBound >> 12
     if let stretch = filesystem.stretch(of: view.inode, around: page),
@@ -256,22 +273,24 @@ extension MappedFiles {
         high = min(high, part.addresses.lowerBound)
       }
     }
-    return [low..<high, addresses].contains { range in
-      put(
+    func put(_ range: Range<UInt64>) -> Placement {
+      self.put(
         .medium(offset: (range.lowerBound >> 12 &+ shift) << 12, isShared: view.isShared),
         wanted, at: range, space)
     }
+    return put(low..<high) == .done ? .done : put(addresses)
   }
 
   private func placeNothing(
     around page: UInt64, _ address: UInt64, _ space: Int, _ view: View
-  ) -> Bool {
-    guard var run = window(around: page, space, view) else { return false }
+  ) -> Placement {
+    guard var run = window(around: page, space, view) else { return .again }
     run = run.clamped(
       to: filesystem.emptiness(of: view.inode, around: page, limit: run.upperBound))
     let low = (run.lowerBound &- view.shift) << 12
     let high = (run.upperBound &- view.shift) << 12
-    return [low..<high, address..<address + 4096].contains { put(.nothing, nil, at: $0, space) }
+    return put(.nothing, nil, at: low..<high, space) == .done
+      ? .done : put(.nothing, nil, at: address..<address + 4096, space)
   }
 
   /// The pages of the window around one that are no private copies, which nothing may be put over.
@@ -282,15 +301,17 @@ extension MappedFiles {
 
   private func put(
     _ piece: WindowPiece, _ backing: Backing?, at addresses: Range<UInt64>, _ space: Int
-  ) -> Bool {
-    guard !spaces[space]!.isChanging(addresses) || addresses.count == 4096 else { return false }
+  ) -> Placement {
+    guard !spaces[space]!.isChanging(addresses) || addresses.count == 4096 else { return .again }
     do throws(Errno) {
       try spaces[space]!.host.place(
         piece, at: addresses, protection: protection(space, addresses.lowerBound))
       spaces[space]!.backing.set(addresses, backing)
-      return true
+      return .done
+    } catch .noSuchFileOrDirectory, .brokenPipe {
+      return .again
     } catch {
-      return false
+      return .failed
     }
   }
 
