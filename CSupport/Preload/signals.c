@@ -69,10 +69,14 @@ enum verdict { AS_IT_IS, MEMORY_ERROR, GOOD_AGAIN };
 static bool is_marked(uintptr_t address)
 {
 	struct sd_locate question = { .header = sd_header_of(SD_LOCATE), .address = address };
+	struct sd_located located;
+	struct sd_request request;
 	struct sd_quiet quiet;
 
 	sd_quiet_begin(&quiet);
-	long answer = sd_request_done(&question, sizeof question);
+	long answer = sd_request_ask(&request, &question, sizeof question, SD_LOCATED, &located, sizeof located, NULL);
+	if (!sd_failed(answer))
+		sd_request_close(&request); /* the page is there by now */
 	sd_quiet_end(&quiet);
 	return answer == -EHWPOISON;
 }
