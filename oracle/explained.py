@@ -13,6 +13,9 @@ KNOWN = [
      'the same endless fault, of which the guest did not come back in its time'),
     (['6.1'], r"^\d+ \S+ madv .* popread: err: 'EINVAL' != 'ENOMEM'", r'^# mremap-hole ',
      '6.1 goes on behind a hole; live, memory behind it that is no device\'s is populated by the host\'s kernel, which stops at the hole'),
+    (['6.1', '6.12', '7.2'], r"^\d+ \S+ wr .*: died: 'killed by signal 7 \(SIGBUS\)' != 'killed by signal 11 \(SIGSEGV\)'", r'^# blocked-bus-segv ',
+     'live, the SIGBUS comes from another process, which Linux lets no si_code above zero (rt_tgsigqueueinfo): so it is no synchronous one, and waits '
+     'behind the SIGSEGV'),
 ]
 
 

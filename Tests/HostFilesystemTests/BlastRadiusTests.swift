@@ -54,6 +54,18 @@ struct `The owners of a block` {
     try expectSharing(mount, way: .fsmap)
   }
 
+  /// Catches a question that XFS takes for a damaged inode: FIEMAP of what has no extents of its own.
+  @Test(.enabled(if: hasXFS, "wants root, loop devices and mkfs.xfs"))
+  func `on XFS are asked of regular files only`() throws {
+    let mount = try LoopMount(mkfs: "mkfs.xfs -q -m rmapbt=1,reflink=1")
+    try mount.run("mkfifo '\(mount.point)/pipe'; mkdir '\(mount.point)/d'; sync")
+    for name in ["pipe", "d"] {
+      #expect(throws: HostFilesystemError.noFile("\(mount.point)/\(name)")) {
+        try radius(mount, name, 0)
+      }
+    }
+  }
+
   /// Catches metadata that is taken for a file, and the superblock taken for free space.
   @Test(.enabled(if: hasXFS, "wants root, loop devices and mkfs.xfs"))
   func `on XFS can be the filesystem itself`() throws {

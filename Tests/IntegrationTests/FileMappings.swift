@@ -34,6 +34,12 @@ struct `A file that is mapped` {
     #expect(output.status == 0, "\(output.all)")
   }
 
+  /// Catches a server that ends, or a touch that hangs, when a page goes while its SIGBUS is being answered.
+  @Test func `can be truncated under threads that handle their signals`() throws {
+    let output = try run("\(Project.program("truncate-race")) f 500")
+    #expect(output.status == 0, "\(output.all)")
+  }
+
   /// Catches a mapping that is the kernel's page cache after all.
   @Test func `is the medium itself`() throws {
     let script = """

@@ -151,15 +151,36 @@ struct `A mounted filesystem` {
     #expect(output.status == 0, "\(output.all)")
   }
 
-  /// Catches a rule for a device that holds a filesystem: it ended the server, and the mount stayed.
+  /// Catches a rule for a device that is not there: it ended the server, and the mount stayed.
+  @Test func `--inject of a device that is not there is refused, and nothing is mounted`() throws {
+    let ground = try Ground()
+    let refused = try ground.run("true", ["--inject", "fault=3,device=dax0.0"])
+    #expect(
+      refused.status == 125 && refused.err.contains("no device dax0.0; there is pmem0"),
+      "\(refused.all)")
+    #expect(!ground.isMounted)
+  }
+
+  /// Catches a clone of what was on the medium before the kernel wrote stores back that it had in pages of its own, and attributes that are set
+  /// with an error.
   @Test
-  func `--inject without a device that is none of a filesystem is refused, and nothing is mounted`()
+  func `what was stored is in a clone, and attributes can be set, on a medium that is a file`()
     throws
   {
     let ground = try Ground()
-    let refused = try ground.run("true", ["--inject", "fault=3"])
-    #expect(refused.status == 125 && refused.err.contains("without --fs"), "\(refused.all)")
-    #expect(!ground.isMounted)
+    let output = try ground.run(
+      """
+      cd \(ground.mount); python3 -c '
+      import fcntl, mmap, os, struct
+      f = open("f", "w+b"); f.write(b"x" * 16384); f.flush()
+      m = mmap.mmap(f.fileno(), 16384); m[5000:5004] = b"dax!"
+      g = open("g", "w+b"); fcntl.ioctl(g.fileno(), 0x40049409, f.fileno())
+      assert os.pread(g.fileno(), 4, 5000) == b"dax!"
+      flags = bytearray(fcntl.ioctl(g.fileno(), 0x801c581f, bytes(28)))
+      struct.pack_into("<I", flags, 0, 0x8000); fcntl.ioctl(g.fileno(), 0x401c5820, bytes(flags))
+      assert fcntl.ioctl(g.fileno(), 0x801c581f, bytes(28))[:4] == struct.pack("<I", 0x8000)'
+      """)
+    #expect(output.status == 0, "\(output.all)")
   }
 
   /// Catches a medium with somebody's bytes that is erased without a word, and one that is broken and served.
