@@ -149,7 +149,7 @@ extension MappedFiles {
     switch target {
     case .anonymous:
       // Write-protected with others around it.
-      return again(touch, space, since: counted, mayWait) { () throws(Errno) in
+      return again(host, touch, space, since: counted, mayWait) { () throws(Errno) in
         try host.protect(address..<address + 4096, false)
         return nil
       }
@@ -159,7 +159,7 @@ extension MappedFiles {
         let placement = placeNothing(around: page, address, space, view)
         guard placement == .done else { return giveUp(touch, space, placement) }
       }
-      return again(touch, space, since: counted, mayWait) { () throws(Errno) in
+      return again(host, touch, space, since: counted, mayWait) { () throws(Errno) in
         try host.insertZeroes(at: address, isWritable: isWritable)
         return Inserted(address: address, blocks: nil)
       }
@@ -176,12 +176,13 @@ extension MappedFiles {
         guard placement == .done else { return giveUp(touch, space, placement) }
       }
       if isPlaced, touch.isProtected, isWritable {
-        return again(touch, space, since: counted, mayWait) { () throws(Errno) in
+        return again(host, touch, space, since: counted, mayWait) { () throws(Errno) in
           try host.protect(addresses, false)
           return nil
         }
       }
-      return again(touch, space, since: counted, mayWait) { [medium, media] () throws(Errno) in
+      return again(host, touch, space, since: counted, mayWait) {
+        [medium, media] () throws(Errno) in
         do throws(Errno) {
           do throws(Errno) {
             // Of a huge entry only what the medium gives.
@@ -209,14 +210,13 @@ extension MappedFiles {
 
   /// While an mremap is under way nothing can be inserted; it ends when its event is read. What was there already is nil.
   private func again(
-    _ touch: FileTouch, _ space: Int, since counted: Ticks, _ mayWait: Bool,
+    _ host: any WindowHost, _ touch: FileTouch, _ space: Int, since counted: Ticks,
+    _ mayWait: Bool,
     _ insert: () throws(Errno) -> Inserted?
   ) -> FileTouchAnswer {
     while true {
       do throws(Errno) {
-        if let inserted = try insert() {
-          note(inserted, spaces[space]!.host, touch, since: counted)
-        }
+        if let inserted = try insert() { note(inserted, host, touch, since: counted) }
         return .done
       } catch .resourceTemporarilyUnavailable {
         guard mayWait else { return .needsAgent }

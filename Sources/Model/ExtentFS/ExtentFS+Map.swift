@@ -61,7 +61,7 @@ extension ExtentFS {
   /// Whether a store to a page of a file goes to another block, which is filled from the one that the file has: a shared one, or one whose
   /// neighbour's copy has taken a block for it, too.
   public func copiesOnWrite(_ number: UInt64, page: UInt64) -> Bool {
-    guard let inode = inodes[number] else { return false }
+    guard hasStaged || index.sharesBlocks, let inode = inodes[number] else { return false }
     if inode.staging.extent(at: page) != nil { return true }
     return inode.extents.extent(at: page).map { index.isShared($0.block(of: page)) } ?? false
   }
@@ -231,6 +231,7 @@ extension ExtentFS {
     space.free(blocks.lowerBound + count..<blocks.upperBound)
     index.add(.metadata(.copyOnWriteStaging), to: staged.blocks)
     inode.staging.insert(staged)
+    hasStaged = true
     return staged.clamped(to: pages)
   }
 

@@ -44,6 +44,8 @@ public final class ExtentFS {
 
   var inodes: [UInt64: Inode] = [:]
   var index: OwnerIndex
+  /// Room for copies was taken once, for whatever file.
+  var hasStaged = false
   var space: FreeSpace
   var freeInodes: [UInt64] = []
   public internal(set) var root: UInt64 = 0

@@ -50,6 +50,9 @@ public struct OwnerIndex: Sendable {
   /// Whether a block has more than one owner.
   public func isShared(_ block: UInt64) -> Bool { record(of: block).map(isShared) ?? false }
 
+  /// Whether any block may have more than one: false is certain.
+  public var sharesBlocks: Bool { lists.count > 0 }
+
   /// Whether a block has no owner.
   public func isFree(_ block: UInt64) -> Bool { record(of: block) == nil }
 
