@@ -2,15 +2,15 @@
 /// truncate and punch.
 ///
 /// The blocks are cut into chunks of 8 MiB; a chunk is an ordered array of runs that do not
-/// overlap. Ranks say how many begin before each 64 blocks, so a lookup searches those of one
+/// overlap. Ranks say how many begin before each 32 blocks, so a lookup searches those of one
 /// group, and a change moves no more than one chunk's records. A run that several files share has one record and a list of
 /// owners.
 ///
 /// A value: a copy is a snapshot, which another thread may read while this one changes. Taking it costs
-/// nothing; the first change after it copies the table of leaves (16 bytes for each GiB), a leaf (9 KB) and a chunk.
+/// nothing; the first change after it copies the table of leaves (16 bytes for each GiB), a leaf (17 KB) and a chunk.
 ///
 /// Memory: 16 bytes for each run (a run that crosses chunks has one record in each), 32 for
-/// each chunk in use, 9 KB for each GiB in use, 24 bytes for each owner of a shared run and 56 for its list. Costs are for n runs in
+/// each chunk in use, 17 KB for each GiB in use, 24 bytes for each owner of a shared run and 56 for its list. Costs are for n runs in
 /// the chunks that a call touches and k owners of a block.
 public struct OwnerIndex: Sendable {
   public let blockCount: UInt64

@@ -1,12 +1,12 @@
-/// How many records of each of a leaf's chunks begin before each group of 64 blocks: where to look for the record of a block.
+/// How many records of each of a leaf's chunks begin before each group of 32 blocks: where to look for the record of a block.
 ///
 /// Every change keeps them true: nothing has to be built before it is read. Those of all chunks of a leaf are side by side, small enough
 /// to stay in a processor's cache when the records do not, and a question finds them without asking for the chunk: both loads are
 /// under way at once.
 ///
-/// 64 bytes for each chunk, from the leaf's first record on.
+/// 128 bytes for each chunk, from the leaf's first record on.
 struct RecordRanks {
-  private static let groupShift: UInt32 = 6
+  private static let groupShift: UInt32 = 5
   private static let groups = Int(Chunk.blocks) >> Int(groupShift)
 
   private var ranks: ContiguousArray<UInt16> = []
