@@ -27,19 +27,19 @@ def payload():
         if not path:
             raise Unavailable(f'no {name} here: scripts/setup')
         made.program(f'bin/{name}', path)
-    for name in ['lib.sh', 'device.sh']:
+    for name in ['lib.sh', 'device.sh', 'real-errors.sh']:
         made.text(name, (GUEST / name).read_text())
     return made
 
 
-def touch_times():
-    """Builds the program that times first touches; where it is."""
-    program = BUILD / 'oracle' / 'touch-times'
+def built(name):
+    """Builds a program for the guest; where it is."""
+    program = BUILD / 'oracle' / name
     program.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([os.environ.get('CC', 'cc'), '-O2', '-Wall', '-Wextra', '-D_GNU_SOURCE', '-o', program, GUEST / 'touch-times.c'],
+    done = subprocess.run([os.environ.get('CC', 'cc'), '-O2', '-Wall', '-Wextra', '-D_GNU_SOURCE', '-o', program, GUEST / f'{name}.c'],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
-        raise Unavailable(f'touch-times does not compile: {done.stdout.strip()[-400:]}')
+        raise Unavailable(f'{name} does not compile: {done.stdout.strip()[-400:]}')
     return program
 
 
@@ -60,7 +60,9 @@ def run(kernel, say):
     if not TESTS.exists():
         raise Unavailable(f'no {TESTS}: swift build --build-tests')
     made.program('bin/swift-tests', TESTS)
-    made.program('bin/touch-times', touch_times())
+    for name in ['touch-times', 'fail-page']:
+        made.program(f'bin/{name}', built(name))
+    made.program('bin/error-steps', BUILD / 'test-programs' / 'error-steps')
     result = boot(kernel, 'sh device.sh', made, limit=1800, stall=300, memory='3G')
     lines = result.live.splitlines()
     held = [line[3:] for line in lines if line.startswith('ok ')]

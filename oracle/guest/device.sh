@@ -60,4 +60,7 @@ done
 # The tests of what puts a real device's pages into windows, on both devices.
 SOFTDAX_TEST_DEVICES=/dev/dax0.0,/dev/dax1.0 swift-tests --testing-library swift-testing --no-parallel \
   --filter 'FaultEngineTests' 2>&1 | while IFS= read -r line; do echo "swift $line"; done > $live
+
+# Last: the pages stay bad.
+sh real-errors.sh
 echo "done" > $live
