@@ -62,7 +62,7 @@ extension MappedFiles {
   /// Carries out the errors that wait for the fault that comes now. May wait for agents.
   ///
   /// - Parameter byte: Of the device, what is touched; nil: a hole.
-  func carryOutArmed(_ space: Int, _ touch: FileTouch, _ byte: UInt64?) {
+  func carryOutArmed(_ own: Space, _ touch: FileTouch, _ byte: UInt64?) {
     let number = faults + 1
     func isDue(_ error: ArmedError) -> Bool {
       error.fault <= number && (error.rule.place != .faultingPage || byte != nil)
@@ -78,7 +78,7 @@ extension MappedFiles {
         let isOwn =
           error.rule.kind == .poison && error.rule.place == .faultingPage && error.process == nil
         if isOwn {
-          try poisonTouched(space, touch, sectors)
+          try poisonTouched(own, touch, sectors)
         } else {
           try inject(
             error.rule.kind, sectors: sectors, dataStays: error.dataStays, process: error.process)
@@ -91,14 +91,13 @@ extension MappedFiles {
 
   /// As madvise(MADV_HWPOISON) by the thread that touches: it has the page, is told, and the page comes again.
   private func poisonTouched(
-    _ space: Int, _ touch: FileTouch, _ sectors: Range<UInt64>
+    _ own: Space, _ touch: FileTouch, _ sectors: Range<UInt64>
   ) throws(Errno) {
-    guard let host = spaces[space]?.host else { return }
     let at = PageSize.base.roundDown(touch.address)
-    _ = populate(space, at..<at + PageSize.base.bytes, isWrite: false)
+    _ = populate(own.number, at..<at + PageSize.base.bytes, isWrite: false)
     witness?.note(.injected(device: device, sectors: sectors, kind: .poison))
     let origin = FailureOrigin.injection(
-      process: Int(host.process), thread: Int(touch.thread))
+      process: Int(own.host.process), thread: Int(touch.thread))
     for block in sectors.lowerBound >> 3..<(sectors.upperBound + 7) >> 3 {
       if let error = fail(block, origin, forces: true).error { throw error }
     }

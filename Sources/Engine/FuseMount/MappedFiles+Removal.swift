@@ -53,11 +53,9 @@ extension MappedFiles {
         continue
       }
       var shown: [Range<UInt64>] = []
-      for part in space.backing.parts(in: change.addresses) {
-        guard case .medium(let shift) = part.value else { continue }
+      for part in space.shown(in: change.addresses) {
         shown.append(part.addresses)
-        let first = part.addresses.lowerBound >> 12 &+ shift
-        blocks.set(first..<first + UInt64(part.addresses.count) >> 12, true)
+        blocks.set(part.blocks, true)
       }
       // What is left is ordinary memory of the process: pages of zeroes.
       var at = change.addresses.lowerBound
@@ -67,10 +65,9 @@ extension MappedFiles {
       }
       if at < change.addresses.upperBound { space.host.zapLater(at..<change.addresses.upperBound) }
     }
-    for run in blocks.runs where !unmapEverywhere(run.addresses) {
-      for change in changes where change.isRemoval {
-        spaces[change.process]?.host.zapLater(change.addresses)
-      }
+    guard !blocks.runs.allSatisfy({ unmapEverywhere($0.addresses) }) else { return }
+    for change in changes where change.isRemoval {
+      spaces[change.process]?.host.zapLater(change.addresses)
     }
   }
 

@@ -59,15 +59,16 @@ extension MappedFiles {
             || view.isShared
               && !filesystem.copiesOnWrite(view.inode, page: at >> 12 &+ view.shift))
     else { return .needsAgent }
-    if needsCare { takeCare(space, view, touch) }
-    let answer = answer(space, own.host, view, touch, mayWait: mayWait)
+    if needsCare { takeCare(own, view, touch) }
+    let answer = answer(own, view, touch, mayWait: mayWait)
     if answer == .done, touch.thread != 0 { faults += 1 }
     return answer
   }
 
   private func answer(
-    _ space: Int, _ host: any WindowHost, _ view: View, _ touch: FileTouch, mayWait: Bool
+    _ own: Space, _ view: View, _ touch: FileTouch, mayWait: Bool
   ) -> FileTouchAnswer {
+    let (space, host) = (own.number, own.host)
     let at = PageSize.base.roundDown(touch.address)
     let page = at..<at + PageSize.base.bytes
     guard let mapping = mapping(view.inode) else {
@@ -87,7 +88,7 @@ extension MappedFiles {
       if case .anonymous = entry.target, !touch.isProtected, case .present = answer {
         // The copy went without our knowledge (a raw system call).
         withoutTelling(space) { mapping.zap(process: space, addresses: page) }
-        return self.answer(space, host, view, touch, mayWait: mayWait)
+        return self.answer(own, view, touch, mayWait: mayWait)
       }
       if let first = entry.block {
         let block = first + (at >> 12 &+ view.shift) & (entry.size.pages - 1)
@@ -96,10 +97,10 @@ extension MappedFiles {
           return consume(block, space, touch)
         }
       }
-      return show(entry.target, entry.size, entry.isWritable, for: touch, space, view, mayWait)
+      return show(entry.target, entry.size, entry.isWritable, for: touch, own, view, mayWait)
     case .copied(.blocks(let block)):
-      return show(.block(block), .base, true, for: touch, space, view, mayWait)
-    case .copied: return show(.zero, .base, true, for: touch, space, view, mayWait)
+      return show(.block(block), .base, true, for: touch, own, view, mayWait)
+    case .copied: return show(.zero, .base, true, for: touch, own, view, mayWait)
     case .fatal(.addressError):
       guard mayWait else { return .needsAgent }
       putBeyond(at, in: space)
@@ -139,9 +140,8 @@ extension MappedFiles {
 
   private func show(
     _ target: FilePTE.Target, _ size: PageSize, _ isWritable: Bool, for touch: FileTouch,
-    _ space: Int, _ view: View, _ mayWait: Bool
+    _ own: Space, _ view: View, _ mayWait: Bool
   ) -> FileTouchAnswer {
-    let own = spaces[space]!
     let host = own.host
     let address = PageSize.base.roundDown(touch.address)
     let page = address >> 12 &+ view.shift
@@ -149,17 +149,17 @@ extension MappedFiles {
     switch target {
     case .anonymous:
       // Write-protected with others around it.
-      return again(host, touch, space, since: counted, mayWait) { () throws(Errno) in
+      return again(own, touch, since: counted, mayWait) { () throws(Errno) in
         try host.protect(address..<address + 4096, false)
         return nil
       }
     case .zero:
       if own.backing[address] != nil {
         guard mayWait else { return .needsAgent }
-        let placement = placeNothing(around: page, address, space, view)
-        guard placement == .done else { return giveUp(touch, space, placement) }
+        let placement = placeNothing(around: page, address, own, view)
+        guard placement == .done else { return giveUp(own, touch, placement) }
       }
-      return again(host, touch, space, since: counted, mayWait) { () throws(Errno) in
+      return again(own, touch, since: counted, mayWait) { () throws(Errno) in
         try host.insertZeroes(at: address, isWritable: isWritable)
         return Inserted(address: address, blocks: nil)
       }
@@ -172,16 +172,16 @@ extension MappedFiles {
         present?.value == wanted && present!.addresses.upperBound >= addresses.upperBound
       if !isPlaced {
         guard mayWait else { return .needsAgent }
-        let placement = place(wanted, around: page, addresses, space, view)
-        guard placement == .done else { return giveUp(touch, space, placement) }
+        let placement = place(wanted, around: page, addresses, own, view)
+        guard placement == .done else { return giveUp(own, touch, placement) }
       }
       if isPlaced, touch.isProtected, isWritable {
-        return again(host, touch, space, since: counted, mayWait) { () throws(Errno) in
+        return again(own, touch, since: counted, mayWait) { () throws(Errno) in
           try host.protect(addresses, false)
           return nil
         }
       }
-      return again(host, touch, space, since: counted, mayWait) {
+      return again(own, touch, since: counted, mayWait) {
         [medium, media] () throws(Errno) in
         do throws(Errno) {
           do throws(Errno) {
@@ -210,23 +210,22 @@ extension MappedFiles {
 
   /// While an mremap is under way nothing can be inserted; it ends when its event is read. What was there already is nil.
   private func again(
-    _ host: any WindowHost, _ touch: FileTouch, _ space: Int, since counted: Ticks,
-    _ mayWait: Bool,
+    _ own: Space, _ touch: FileTouch, since counted: Ticks, _ mayWait: Bool,
     _ insert: () throws(Errno) -> Inserted?
   ) -> FileTouchAnswer {
     while true {
       do throws(Errno) {
-        if let inserted = try insert() { note(inserted, host, touch, since: counted) }
+        if let inserted = try insert() { note(inserted, own.host, touch, since: counted) }
         return .done
       } catch .resourceTemporarilyUnavailable {
         guard mayWait else { return .needsAgent }
         Pause.short()
       } catch .noSuchFileOrDirectory, .noSuchProcess {
         // The range or the process is gone; who is left finds out by itself.
-        return giveUp(touch, space, .again)
+        return giveUp(own, touch, .again)
       } catch {
         guard mayWait else { return .needsAgent }
-        return giveUp(touch, space, .failed)
+        return giveUp(own, touch, .failed)
       }
     }
   }
@@ -241,19 +240,19 @@ extension MappedFiles {
 
   /// Who touches goes on, without the page: as after a `vmf_error` of the kernel's, SIGBUS; the next touch is decided anew.
   private func giveUp(
-    _ touch: FileTouch, _ space: Int, _ placement: Placement
+    _ own: Space, _ touch: FileTouch, _ placement: Placement
   ) -> FileTouchAnswer {
     let page = PageSize.base.roundDown(touch.address)
-    if placement == .failed, touch.thread != 0 { putBeyond(page, in: space) }
-    spaces[space]?.host.wake(page..<page + PageSize.base.bytes)
+    if placement == .failed, touch.thread != 0 { putBeyond(page, in: own.number) }
+    own.host.wake(page..<page + PageSize.base.bytes)
     return .done
   }
 
   /// Puts the medium where it is not yet, as far as blocks are next to each other: one call of the agent for an extent.
   private func place(
-    _ wanted: Backing, around page: UInt64, _ addresses: Range<UInt64>, _ space: Int, _ view: View
+    _ wanted: Backing, around page: UInt64, _ addresses: Range<UInt64>, _ own: Space, _ view: View
   ) -> Placement {
-    guard case .medium(let shift) = wanted, var run = window(around: page, space, view) else {
+    guard case .medium(let shift) = wanted, var run = window(around: page, own.number, view) else {
       return .again
     }
     let first = addresses.lowerBound >> 12
@@ -266,7 +265,7 @@ extension MappedFiles {
     }
     var low = (run.lowerBound &- view.shift) << 12
     var high = (run.upperBound &- view.shift) << 12
-    for part in spaces[space]!.backing.parts(in: low..<high) where part.value == wanted {
+    for part in own.backing.parts(in: low..<high) where part.value == wanted {
       if part.addresses.upperBound <= addresses.lowerBound {
         low = part.addresses.upperBound
       } else if part.addresses.lowerBound >= addresses.upperBound {
@@ -276,21 +275,21 @@ extension MappedFiles {
     func put(_ range: Range<UInt64>) -> Placement {
       self.put(
         .medium(offset: (range.lowerBound >> 12 &+ shift) << 12, isShared: view.isShared),
-        wanted, at: range, space)
+        wanted, at: range, own)
     }
     return put(low..<high) == .done ? .done : put(addresses)
   }
 
   private func placeNothing(
-    around page: UInt64, _ address: UInt64, _ space: Int, _ view: View
+    around page: UInt64, _ address: UInt64, _ own: Space, _ view: View
   ) -> Placement {
-    guard var run = window(around: page, space, view) else { return .again }
+    guard var run = window(around: page, own.number, view) else { return .again }
     run = run.clamped(
       to: filesystem.emptiness(of: view.inode, around: page, limit: run.upperBound))
     let low = (run.lowerBound &- view.shift) << 12
     let high = (run.upperBound &- view.shift) << 12
-    return put(.nothing, nil, at: low..<high, space) == .done
-      ? .done : put(.nothing, nil, at: address..<address + 4096, space)
+    return put(.nothing, nil, at: low..<high, own) == .done
+      ? .done : put(.nothing, nil, at: address..<address + 4096, own)
   }
 
   /// The pages of the window around one that are no private copies, which nothing may be put over.
@@ -300,13 +299,13 @@ extension MappedFiles {
   }
 
   private func put(
-    _ piece: WindowPiece, _ backing: Backing?, at addresses: Range<UInt64>, _ space: Int
+    _ piece: WindowPiece, _ backing: Backing?, at addresses: Range<UInt64>, _ own: Space
   ) -> Placement {
-    guard !spaces[space]!.isChanging(addresses) || addresses.count == 4096 else { return .again }
+    guard !own.isChanging(addresses) || addresses.count == 4096 else { return .again }
     do throws(Errno) {
-      try spaces[space]!.host.place(
-        piece, at: addresses, protection: protection(space, addresses.lowerBound))
-      spaces[space]!.backing.set(addresses, backing)
+      try own.host.place(
+        piece, at: addresses, protection: protection(own.number, addresses.lowerBound))
+      own.backing.set(addresses, backing)
       return .done
     } catch .noSuchFileOrDirectory, .brokenPipe {
       return .again

@@ -32,17 +32,16 @@ extension MappedFiles {
   }
 
   /// Before a touch is answered: tells of it, and carries out the errors that waited for it. May wait for agents.
-  func takeCare(_ space: Int, _ view: View, _ touch: FileTouch) {
-    guard let host = spaces[space]?.host else { return }
+  func takeCare(_ own: Space, _ view: View, _ touch: FileTouch) {
     let page = touch.address >> 12 &+ view.shift
     let byte = filesystem.address(of: view.inode, at: page << 12)
     if let witness, witness.watchesPages {
       witness.saw(
         .fault(
-          process: host.process, thread: touch.thread, device: device, offset: byte,
+          process: own.host.process, thread: touch.thread, device: device, offset: byte,
           address: touch.address))
     }
-    if faults + 1 >= alarm { carryOutArmed(space, touch, byte) }
+    if faults + 1 >= alarm { carryOutArmed(own, touch, byte) }
   }
 
   /// Entries go that the model had; those of holes have an address only.
@@ -50,15 +49,12 @@ extension MappedFiles {
     guard change.isRemoval, let witness, witness.watchesPages, let space = spaces[change.process]
     else { return }
     var isTold = false
-    for run in space.backing.parts(in: change.addresses) {
-      guard case .medium(let shift) = run.value else { continue }
-      let first = run.addresses.lowerBound >> 12 &+ shift
+    for part in space.shown(in: change.addresses) {
       isTold = true
       witness.saw(
         .zapped(
-          process: space.host.process, device: device,
-          folios: Self.folios(first..<first + UInt64(run.addresses.count) >> 12),
-          address: run.addresses.lowerBound))
+          process: space.host.process, device: device, folios: Self.folios(part.blocks),
+          address: part.addresses.lowerBound))
     }
     if !isTold {
       witness.saw(

@@ -35,6 +35,8 @@ final class MappedFiles {
     let target: Range<UInt64>
   }
   final class Space {
+    /// What the model calls the process.
+    let number: Int
     let host: any WindowHost
     var views = AddressRuns<View>()
     var backing = AddressRuns<Backing>()
@@ -44,7 +46,21 @@ final class MappedFiles {
     /// Pages whose touch is an error until their block is good: there is a marker in the page table.
     var markers: Set<UInt64> = []
 
-    init(host: any WindowHost) { self.host = host }
+    init(_ number: Int, host: any WindowHost) {
+      self.number = number
+      self.host = host
+    }
+
+    /// Where blocks of the medium are placed, and which.
+    func shown(
+      in addresses: Range<UInt64>
+    ) -> [(addresses: Range<UInt64>, blocks: Range<UInt64>)] {
+      backing.parts(in: addresses).compactMap { part in
+        guard case .medium(let shift) = part.value else { return nil }
+        let first = part.addresses.lowerBound >> 12 &+ shift
+        return (part.addresses, first..<first + UInt64(part.addresses.count) >> 12)
+      }
+    }
 
     func isChanging(_ addresses: Range<UInt64>) -> Bool {
       !changes.isEmpty
@@ -94,7 +110,7 @@ final class MappedFiles {
 
   func enter(_ host: any WindowHost) -> Int {
     lastSpace += 1
-    spaces[lastSpace] = Space(host: host)
+    spaces[lastSpace] = Space(lastSpace, host: host)
     return lastSpace
   }
 
