@@ -22,7 +22,7 @@ struct RunReport {
   var lines: [String] {
     let placement = cpu.map { "on CPU \($0)" } ?? "unpinned"
     return server.devices.flatMap { device in
-      let insert = device.insertLatency.snapshot()
+      let insert = device.latencies.insert.snapshot()
       let size = device.geometry.alignment.shortName
       var lines = [
         "softdax: \(program) on /dev/\(device.name) (\(device.medium.kind.rawValue)): "

@@ -25,8 +25,8 @@ struct `Inserting pages` {
     }
     #expect(own.inserted(16) == 16)
     #expect(own.faulted(16) == 16)
-    waitUntil { own.device.insertLatency.snapshot().count >= 16 }
-    #expect(own.device.insertLatency.snapshot().count == 16)
+    waitUntil { own.device.latencies.insert.snapshot().count >= 16 }
+    #expect(own.device.latencies.insert.snapshot().count == 16)
     #expect(own.mapcounts == (0..<64).map { $0 % 4 == 0 ? 1 : 0 })
     #expect(own.presentPages(mapping) == 16)
     for index in stride(from: UInt64(0), to: 64, by: 4) {

@@ -21,10 +21,7 @@ public final class DaxDevice: Sendable {
   /// Held while pages are out of the medium, and by whoever fills its holes.
   public let holes = Mutex(())
 
-  /// Event read to page installed, in ns; then its two parts.
-  public let insertLatency = LatencyHistogram()
-  public let lookupLatency = LatencyHistogram()
-  public let installLatency = LatencyHistogram()
+  public let latencies = FaultLatencies()
 
   private let descriptors: LazyDescriptors
   /// Bytes of page descriptors that have memory behind them.

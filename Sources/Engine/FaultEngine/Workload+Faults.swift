@@ -319,8 +319,6 @@ extension DaxDevice {
   @inline(__always)
   func note(_ folios: Int, read: Ticks, counted: Ticks, installed: Ticks) {
     noteInserted(folios)
-    insertLatency.record(Clock.nanoseconds(from: read, to: installed))
-    lookupLatency.record(Clock.nanoseconds(from: read, to: counted))
-    installLatency.record(Clock.nanoseconds(from: counted, to: installed))
+    latencies.note(read: read, counted: counted, installed: installed)
   }
 }

@@ -1,4 +1,5 @@
 public import ExtentFS
+public import Latency
 internal import LinuxSys
 public import Medium
 public import PmemBase

@@ -1,5 +1,6 @@
 internal import DaxModel
 internal import ExtentFS
+internal import Latency
 internal import LinuxSys
 internal import Medium
 internal import PmemBase

@@ -30,11 +30,11 @@ extension Server {
       guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
       return pages(index, first: first, count: count)
     case .getLatency(let index, let kind, let first):
-      if let mount = mount(index) {
-        return latency(mount.latencies.histogram(kind).snapshot(), from: first)
+      let device = devices.indices.contains(index) ? devices[index] : nil
+      guard let latencies = mount(index)?.latencies ?? device?.latencies else {
+        return error(.operationNotSupportedByDevice)
       }
-      guard devices.indices.contains(index) else { return error(.operationNotSupportedByDevice) }
-      return latency(devices[index].histogram(kind).snapshot(), from: first)
+      return latency(latencies.histogram(kind).snapshot(), from: first)
     case .inject(let injection): return error(inject(injection))
     case .clearErrors(let device, let first, let count):
       return clearErrors(device: device, first: first, count: count)
@@ -107,18 +107,8 @@ extension Server {
   }
 }
 
-extension DaxDevice {
-  func histogram(_ kind: LatencyKind) -> LatencyHistogram {
-    switch kind {
-    case .insert: insertLatency
-    case .lookup: lookupLatency
-    case .install: installLatency
-    }
-  }
-}
-
 extension FaultLatencies {
-  func histogram(_ kind: LatencyKind) -> LatencyHistogram {
+  fileprivate func histogram(_ kind: LatencyKind) -> LatencyHistogram {
     switch kind {
     case .insert: insert
     case .lookup: lookup
