@@ -7,7 +7,7 @@ import Testing
   private static let devices = [
     Rig.devices[0],
     EmulatedDevice(
-      kind: .fsdax(blockDevice: "pmem0"), region: 1, size: 32 << 20, alignment: 4096,
+      kind: .fsdax, region: 1, size: 32 << 20, alignment: 4096,
       resource: 1 << 46, major: 259, minor: 0, uuid: "6f3c7c2e-0003-8000-8000-50f7da000003"),
   ]
 

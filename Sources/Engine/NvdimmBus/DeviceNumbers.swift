@@ -66,16 +66,16 @@ public struct DeviceNumbers: Sendable, Hashable {
   /// Block devices on the regions behind those of `devices(_:session:)`.
   ///
   /// - Parameters:
-  ///   - shapes: Name, size in bytes and physical address of each.
+  ///   - shapes: Size in bytes and physical address of each.
   ///   - count: Devices that come first.
   public func blockDevices(
-    _ shapes: [(name: String, size: UInt64, resource: UInt64)], after count: Int, session: String
+    _ shapes: [(size: UInt64, resource: UInt64)], after count: Int, session: String
   ) -> [EmulatedDevice] {
     shapes.enumerated().map { index, shape in
       let region = firstRegion + count + index
       // BLOCK_EXT_MAJOR
       return EmulatedDevice(
-        kind: .fsdax(blockDevice: shape.name), region: region, size: shape.size, alignment: 4096,
+        kind: .fsdax, region: region, size: shape.size, alignment: 4096,
         resource: shape.resource, major: 259, minor: UInt32(index),
         uuid: DeviceIdentity.uuid(session: session, device: "namespace\(region).0"))
     }

@@ -4,7 +4,7 @@ public struct EmulatedDevice: Sendable, Hashable {
     /// A libnvdimm dax device holds the namespace: /dev/daxN.M.
     case dax
     /// `nd_pmem` drives the namespace itself: a block device, which a filesystem is mounted from.
-    case fsdax(blockDevice: String)
+    case fsdax
   }
 
   /// N in daxN.M, regionN and namespaceN.M: every device has a region of its own.

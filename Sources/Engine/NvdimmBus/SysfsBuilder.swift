@@ -73,12 +73,8 @@ struct SysfsBuilder {
     let region = "\(busPath)/\(device.regionName)"
     addRegion(region, device, number)
     nodes["\(region)/badblocks"] = .file(BadBlocksText.lines(badSectors))
-    guard device.isDax else {
-      return addBlockDevice("\(region)/\(device.namespaceName)", device, number, state)
-    }
-    addNamespace(
-      "\(region)/\(device.namespaceName)", device, number, state,
-      mode: state.stage >= .claimed ? "dax" : "raw", holderClass: "dax", driver: nil)
+    addNamespace("\(region)/\(device.namespaceName)", device, number, state)
+    guard device.isDax else { return }
     addSeed("\(region)/\(device.seedName)", device)
     if state.stage >= .claimed {
       addHolder("\(region)/\(device.holderName)", device, number, state.stage)
@@ -118,20 +114,24 @@ struct SysfsBuilder {
     join(path, named: device.regionName, kind: .region, type: "nd_pmem", driver: "nd_region")
   }
 
+  /// A namespace that is mounted has no holder, as memmap= makes it; its block device is not shown: PMDK looks for each in /sys/block, which
+  /// is the host's.
+  ///
+  /// Source: `mode_show`, `pmem_should_map_pages`, drivers/nvdimm/namespace_devs.c; `pmem_attach_disk`, drivers/nvdimm/pmem.c.
   private mutating func addNamespace(
-    _ path: String, _ device: EmulatedDevice, _ number: Int, _ state: BusState.Device,
-    mode: String, holderClass: String, driver: BusDriver?
+    _ path: String, _ device: EmulatedDevice, _ number: Int, _ state: BusState.Device
   ) {
     let isClaimed = device.isDax && state.stage >= .claimed
+    let isDriven = !device.isDax && state.stage == .driven
     files(
       in: path,
       [
         "nstype": "\(Kind.namespace.rawValue)",
         "size": "\(device.size)",
         "resource": hex(device.resource),
-        "mode": mode,
+        "mode": device.isDax ? isClaimed ? "dax" : "raw" : "memory",
         "holder": isClaimed ? device.holderName : "",
-        "holder_class": holderClass,
+        "holder_class": device.isDax ? "dax" : "",
         "uuid": device.uuid,
         "alt_name": "",
         "sector_size": "[512] 4096 ",
@@ -140,19 +140,7 @@ struct SysfsBuilder {
     addNodes(path, device)
     join(
       path, named: device.namespaceName, kind: .namespace, type: "nd_namespace_pmem",
-      driver: driver?.rawValue)
-  }
-
-  /// A namespace without holder, as memmap= makes it. Its block device is not shown: PMDK looks for each in /sys/block, which is the host's.
-  ///
-  /// Source: `mode_show`, `pmem_should_map_pages`, drivers/nvdimm/namespace_devs.c; `pmem_attach_disk`, drivers/nvdimm/pmem.c.
-  private mutating func addBlockDevice(
-    _ path: String, _ device: EmulatedDevice, _ number: Int, _ state: BusState.Device
-  ) {
-    let isDriven = state.stage == .driven
-    addNamespace(
-      path, device, number, state, mode: "memory", holderClass: "",
-      driver: isDriven ? .ndPmem : nil)
+      driver: isDriven ? BusDriver.ndPmem.rawValue : nil)
   }
 
   /// The nd_dax device; its directory is also libdaxctl's region. Size and address are those of a driver that runs.

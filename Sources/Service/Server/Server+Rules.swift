@@ -108,7 +108,7 @@ extension Server {
 
   /// The first device that is mapped itself, or of mounts if there is none; else the one that is named.
   private func device(of rule: InjectionRule) throws(RuleFailure) -> (index: Int, name: String) {
-    let all = devices.map(\.name) + filesystems.indices.map { "pmem\($0)" }
+    let all = devices.map(\.name) + filesystems.indices.map(Self.mountName)
     guard let name = rule.device else { return (0, all[0]) }
     guard let index = all.firstIndex(of: name) else {
       let names = all.joined(separator: ", ")

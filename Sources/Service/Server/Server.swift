@@ -107,7 +107,7 @@ public final class Server: Sendable {
         session: "\(ThisProcess.identifier)")
       mounted = numbers.blockDevices(
         filesystems.enumerated().map {
-          (Self.mountName($0), $1.medium.size, Self.mountResource($0))
+          ($1.medium.size, Self.mountResource($0))
         },
         after: emulated.count, session: "\(ThisProcess.identifier)")
       bus = numbers.bus
