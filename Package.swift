@@ -116,7 +116,7 @@ let package = Package(
       ]),
     room(
       "Wire", on: "Service",
-      ["CWire", "LinuxSys", "MemoryFailure", "PmemBase", "Latency", system]),
+      ["CWire", "LinuxSys", "MemoryFailure", "OwnerIndex", "PmemBase", "Latency", system]),
     room(
       "Server", on: "Service",
       [
@@ -175,7 +175,9 @@ let package = Package(
     tests(
       "WireTests",
       [
-        "Wire", "CWire", "Latency", "LinuxSys", "MemoryFailure", "PmemBase", "TestSupport", system,
+        "Wire", "CWire", "Latency", "LinuxSys", "MemoryFailure", "OwnerIndex", "PmemBase",
+        "TestSupport",
+        system,
       ]),
     tests(
       "FuseMountTests", ["FuseMount", "ExtentFS", "TestSupport", system]),

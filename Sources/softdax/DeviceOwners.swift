@@ -1,23 +1,10 @@
 internal import MemoryFailure
+internal import OwnerIndex
 internal import PmemBase
 internal import Wire
 
 /// Whose pages of an emulated device, or of a mount's, are, who maps them, and what their failure would do: the answer of `softdax owners DEV`.
 struct DeviceOwners: Encodable {
-  struct Owner: Encodable {
-    let type: String
-    var inode: UInt64?
-    /// Byte of the file.
-    var offset: UInt64?
-    var path: String?
-    /// Names that the inode has; 0: it is only still in use.
-    var links: UInt32?
-    /// What the filesystem's own is.
-    var name: String?
-    var shared = false
-    var unwritten = false
-  }
-
   struct Mapper: Encodable {
     let pid: Int32
     let comm: String
@@ -50,7 +37,7 @@ struct DeviceOwners: Encodable {
     let badBlocks: [Run]
     let injected: [Run]
     /// Of a mounted filesystem's device.
-    let owners: [Owner]?
+    let owners: [OwnerRow]?
     let mappers: [Mapper]
     let machineCheck: [KillList]
   }
@@ -119,29 +106,21 @@ struct DeviceOwners: Encodable {
   /// Whose pages of a mount are, page by page.
   private static func owners(
     _ running: RunningServer, _ target: DeviceInfo, of pages: [UInt64]
-  ) throws -> [[Owner]] {
+  ) throws -> [[OwnerRow]] {
     let found = try pages.map { page in
       try running.ask { client throws(WireError) in
         try client.blockOwners(device: target.index, page: page)
       }
     }
-    let named = Set(found.joined().filter { $0.links > 0 }.map(\.inode)).sorted()
+    let named = Set(found.joined().filter { $0.links > 0 }.compactMap(\.owner.inode)).sorted()
     let paths = try running.ask { client throws(WireError) in
       try client.paths(device: target.index, inodes: named)
     }
-    return found.map { owners in
-      guard !owners.isEmpty else { return [Owner(type: "free")] }
-      return owners.map { owner in
-        var row = Owner(
-          type: owner.kind.rawValue, shared: owner.isShared, unwritten: owner.isUnwritten)
-        if owner.kind == .metadata {
-          row.name = owner.name
-        } else {
-          row.inode = owner.inode
-          row.links = owner.links
-          row.path = paths[owner.inode].map { target.mountpoint + $0 }
-        }
-        if owner.kind == .file { row.offset = owner.offset }
+    return found.map { holdings in
+      guard !holdings.isEmpty else { return [OwnerRow(type: "free")] }
+      return holdings.map { holding in
+        var row = OwnerRow(holding)
+        row.path = row.inode.flatMap { paths[$0] }.map { target.mountpoint + $0 }
         return row
       }
     }
@@ -184,7 +163,7 @@ struct DeviceOwners: Encodable {
       text +=
         "\(name): " + runs.map { "\($0.block)+\($0.count)" }.joined(separator: ", ") + "\n"
     }
-    if let owners = folio.owners { text += Self.text(owners) }
+    if let owners = folio.owners { text += owners.text }
     if folio.mappers.isEmpty {
       text += "no process maps it\n"
     } else {
@@ -206,21 +185,6 @@ struct DeviceOwners: Encodable {
         + Self.text(list) + "\n"
     }
     return text
-  }
-
-  private static func text(_ owners: [Owner]) -> String {
-    var table = TextTable([
-      ("owner", .left), ("inode", .right), ("offset", .right), ("state", .left), ("path", .left),
-    ])
-    for owner in owners {
-      let state = [owner.shared ? "shared" : nil, owner.unwritten ? "unwritten" : nil]
-      table.add([
-        owner.name ?? owner.type, owner.inode.map { "\($0)" } ?? "",
-        owner.offset.map(hexadecimal) ?? "", state.compactMap { $0 }.joined(separator: ","),
-        owner.links == 0 ? "no name any more" : owner.path ?? "",
-      ])
-    }
-    return table.text
   }
 
   private static func text(_ list: KillList) -> String {

@@ -1,6 +1,7 @@
 internal import CWire
 internal import Latency
 internal import MemoryFailure
+internal import OwnerIndex
 internal import PmemBase
 
 @testable internal import Wire
@@ -156,11 +157,12 @@ enum Example {
         }, next: 4),
       .blockOwners([], next: 0),
       .blockOwners(
-        PageOwner.Kind.allCases.map {
-          PageOwner(
-            kind: $0, inode: 1, offset: .max, links: 2, isShared: $0 == .file,
-            isUnwritten: $0 == .metadata, name: "inode index")
-        }, next: 3),
+        ([.file(inode: 1, page: .max), .extentMap(inode: .max), .attributes(inode: 1)]
+          + BlockOwner.Metadata.allCases.map { .metadata($0) }).map { (owner: BlockOwner) in
+            BlockHolding(
+              owner: owner, links: owner.inode == nil ? 0 : .max, isShared: owner.filePage != nil,
+              isUnwritten: owner.inode == nil)
+          }, next: 3),
       .paths([]), .paths(["", "/a", "/ä/b"]), .paths([""]),
     ] + Prediction.Outcome.allCases.map { .prediction(Prediction(outcome: $0), next: 0) } + [
       .prediction(

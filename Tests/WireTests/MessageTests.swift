@@ -42,7 +42,7 @@ internal import Testing
     #expect(size(sd_get_armed.self) == [16, 16])
     #expect(size(sd_armed_error.self) == [32, 32])
     #expect(size(sd_armed.self) == [16, 16])
-    #expect(size(sd_block_owner.self) == [56, 56])
+    #expect(size(sd_block_owner.self) == [32, 32])
     #expect(size(sd_block_owners.self) == [16, 16])
     #expect(size(sd_get_paths.self) == [16, 16])
     #expect(size(sd_paths.self) == [16, 16])

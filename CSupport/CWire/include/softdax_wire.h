@@ -532,7 +532,7 @@ enum sd_block_owner_kind {
 	SD_BLOCK_FILE = 1,	 /* data of a file */
 	SD_BLOCK_EXTENT_MAP = 2, /* of the tree that maps a file */
 	SD_BLOCK_ATTRIBUTES = 3,
-	SD_BLOCK_METADATA = 4, /* the filesystem's own: see its name */
+	SD_BLOCK_METADATA = 4, /* the filesystem's own */
 };
 
 #define SD_BLOCK_SHARED 1u    /* it has more owners */
@@ -542,9 +542,9 @@ struct sd_block_owner {
 	uint32_t kind; /* enum sd_block_owner_kind */
 	uint32_t flags;
 	uint64_t inode;	 /* but for SD_BLOCK_METADATA */
-	uint64_t offset; /* byte of the file; SD_BLOCK_FILE */
+	uint64_t page;	 /* of the file, 4 KiB; SD_BLOCK_FILE */
 	uint32_t links;	 /* names that the inode has */
-	char name[28];	 /* SD_BLOCK_METADATA: what it is, for people */
+	uint32_t metadata; /* SD_BLOCK_METADATA: which, a number of BlockOwner.Metadata */
 };
 #define SD_BLOCK_OWNERS_PER_MESSAGE 1024u
 
@@ -850,7 +850,7 @@ SD_ASSERT_SIZE(sd_owners, 16);
 SD_ASSERT_SIZE(sd_get_armed, 16);
 SD_ASSERT_SIZE(sd_armed_error, 32);
 SD_ASSERT_SIZE(sd_armed, 16);
-SD_ASSERT_SIZE(sd_block_owner, 56);
+SD_ASSERT_SIZE(sd_block_owner, 32);
 SD_ASSERT_SIZE(sd_block_owners, 16);
 SD_ASSERT_SIZE(sd_get_paths, 16);
 SD_ASSERT_SIZE(sd_paths, 16);

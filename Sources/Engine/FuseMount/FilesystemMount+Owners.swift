@@ -9,28 +9,18 @@ public import SystemPackage
 
 /// Whose a block of the mount's medium is, and what its failure would do. Any thread; nothing is changed.
 extension FilesystemMount {
-  /// One owner of a block.
-  public struct Holding: Sendable {
-    public let owner: BlockOwner
-    /// Names that its inode has; 0 for metadata.
-    public let links: Int
-    /// Another file, or another page of the same, has the block, too.
-    public let isShared: Bool
-    public let isUnwritten: Bool
-  }
-
   /// Everybody who owns a block, in the order of a reverse map; nobody owns a free one.
   ///
   /// - Throws: `.noSuchAddressOrDevice`: the medium has no such block.
-  public func holdings(ofBlock block: UInt64) throws(Errno) -> [Holding] {
+  public func holdings(ofBlock block: UInt64) throws(Errno) -> [BlockHolding] {
     guard block < medium.size >> 12 else { throw .noSuchAddressOrDevice }
     return files.withLock { files in
       let filesystem = files.filesystem
       let owners = filesystem.owners(ofBlock: block)
       return owners.map { owner in
         let place = owner.filePage
-        return Holding(
-          owner: owner, links: owner.inode.map { filesystem.links(of: $0) } ?? 0,
+        return BlockHolding(
+          owner: owner, links: owner.inode.map { UInt32(clamping: filesystem.links(of: $0)) } ?? 0,
           isShared: owners.count > 1,
           isUnwritten: place.map { filesystem.isUnwritten($0.page, of: $0.inode) } ?? false)
       }
@@ -90,16 +80,6 @@ extension MappedFiles {
     case Errno.corrupted?: return .shutsDown(KillPlan(merging: plans))
     case Errno.ioError?: return .ioError
     default: return .handled(KillPlan(merging: plans))
-    }
-  }
-}
-
-extension BlockOwner {
-  /// The file's that it belongs to, if any.
-  public var inode: UInt64? {
-    switch self {
-    case .file(let inode, _), .extentMap(let inode), .attributes(let inode): inode
-    case .metadata: nil
     }
   }
 }

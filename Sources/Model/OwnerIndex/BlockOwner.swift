@@ -34,6 +34,14 @@ public enum BlockOwner: Hashable, Comparable, Sendable {
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
   }
 
+  /// The file's that it belongs to, if any.
+  public var inode: UInt64? {
+    switch self {
+    case .file(let inode, _), .extentMap(let inode), .attributes(let inode): inode
+    case .metadata: nil
+    }
+  }
+
   /// The inode and the page, if it is a file's data.
   public var filePage: (inode: UInt64, page: UInt64)? {
     if case .file(let inode, let page) = self { (inode, page) } else { nil }

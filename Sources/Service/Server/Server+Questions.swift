@@ -36,10 +36,9 @@ extension Server {
     guard size(device) != nil else {
       return .done(error: -Errno.operationNotSupportedByDevice.rawValue)
     }
-    let rest = (mount(device)?.armed ?? failures.armed(device: device)).dropFirst(Int(first))
-    let part = rest.prefix(Reply.armedPerMessage)
-    let next = Int(first) + part.count
-    return .armed(Array(part), next: part.count < rest.count ? UInt32(next) : 0)
+    let all = mount(device)?.armed ?? failures.armed(device: device)
+    let (part, next) = all.part(from: first, of: Reply.armedPerMessage)
+    return .armed(part, next: next)
   }
 
   /// Scrubs are complete when the one who asked for them is answered: waiting is asking how many there were.
@@ -71,10 +70,8 @@ extension Server {
 
   func owners(_ device: Int, page: UInt64, from first: UInt32) -> Reply {
     do throws(Errno) {
-      let rest = try mappers(device, page).dropFirst(Int(first))
-      let part = rest.prefix(Reply.ownersPerMessage)
-      let next = Int(first) + part.count
-      return .owners(Array(part), next: part.count < rest.count ? UInt32(next) : 0)
+      let (part, next) = try mappers(device, page).part(from: first, of: Reply.ownersPerMessage)
+      return .owners(part, next: next)
     } catch {
       return .done(error: -error.rawValue)
     }
@@ -90,11 +87,9 @@ extension Server {
   func blockOwners(_ device: Int, page: UInt64, from first: UInt32) -> Reply {
     do throws(Errno) {
       guard let mount = mount(device) else { throw .operationNotSupportedByDevice }
-      let rest = try mount.holdings(ofBlock: page).dropFirst(Int(first))
-      let part = rest.prefix(Reply.blockOwnersPerMessage)
-      let next = Int(first) + part.count
-      return .blockOwners(
-        part.map(PageOwner.init), next: part.count < rest.count ? UInt32(next) : 0)
+      let (part, next) = try mount.holdings(ofBlock: page)
+        .part(from: first, of: Reply.blockOwnersPerMessage)
+      return .blockOwners(part, next: next)
     } catch {
       return .done(error: -error.rawValue)
     }
@@ -113,14 +108,10 @@ extension Server {
     _ kernel: KernelBehavior?, from first: UInt32
   ) -> Reply {
     do throws(Errno) {
-      let prediction = try predict(device, page, kind, process, kernel)
-      let rest = prediction.verdicts.dropFirst(Int(first))
-      let part = Array(rest.prefix(Reply.verdictsPerMessage))
-      let next = Int(first) + part.count
-      return .prediction(
-        Prediction(
-          outcome: prediction.outcome, unmapShift: prediction.unmapShift, verdicts: part),
-        next: part.count < rest.count ? UInt32(next) : 0)
+      var prediction = try predict(device, page, kind, process, kernel)
+      let (part, next) = prediction.verdicts.part(from: first, of: Reply.verdictsPerMessage)
+      prediction.verdicts = part
+      return .prediction(prediction, next: next)
     } catch {
       return .done(error: -error.rawValue)
     }
@@ -195,33 +186,11 @@ extension Server {
   }
 }
 
-extension PageOwner {
-  fileprivate init(_ holding: FilesystemMount.Holding) {
-    self.init(
-      kind: .metadata, inode: holding.owner.inode ?? 0, links: UInt32(clamping: holding.links),
-      isShared: holding.isShared, isUnwritten: holding.isUnwritten)
-    switch holding.owner {
-    case .file(_, let page): (kind, offset) = (.file, page << 12)
-    case .extentMap: kind = .extentMap
-    case .attributes: kind = .attributes
-    case .metadata(let metadata): name = metadata.words
-    }
-  }
-}
-
-extension BlockOwner.Metadata {
-  /// For people.
-  fileprivate var words: String {
-    switch self {
-    case .superblock: "superblock"
-    case .groupDescriptors: "group descriptors"
-    case .freeSpace: "free space"
-    case .inodeIndex: "inode index"
-    case .inodes: "inodes"
-    case .reverseMap: "reverse map"
-    case .refcounts: "reference counts"
-    case .log: "log"
-    case .copyOnWriteStaging: "copy-on-write staging"
-    }
+extension Array {
+  /// As much as one message holds, and the number of what comes next; 0: that was all.
+  fileprivate func part(from first: UInt32, of most: Int) -> (part: [Element], next: UInt32) {
+    let rest = dropFirst(Int(first))
+    let part = rest.prefix(most)
+    return (Array(part), part.count < rest.count ? first + UInt32(part.count) : 0)
   }
 }

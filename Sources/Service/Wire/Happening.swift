@@ -1,5 +1,6 @@
 internal import CWire
 internal import MemoryFailure
+internal import OwnerIndex
 
 /// One event, as `softdax monitor` shows it. Which fields count depends on the kind: enum sd_event_type.
 public struct Happening: Sendable, Equatable {
@@ -160,7 +161,7 @@ extension Reply {
       let (head, entries) = try Codec.list(
         sd_block_owners.self, of: sd_block_owner.self, count: { $0.count },
         limit: SD_BLOCK_OWNERS_PER_MESSAGE, bytes)
-      let owners = entries.compactMap { PageOwner($0) }
+      let owners = entries.compactMap { BlockHolding($0) }
       guard owners.count == entries.count else { throw malformed }
       return .blockOwners(owners, next: head.next)
     case SD_ARMED:

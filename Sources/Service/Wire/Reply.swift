@@ -1,6 +1,7 @@
 internal import CWire
 public import Latency
 public import MemoryFailure
+public import OwnerIndex
 
 /// What the server answers, or commands an agent.
 public enum Reply: Sendable {
@@ -23,7 +24,7 @@ public enum Reply: Sendable {
   case errors([Range<UInt64>], next: UInt64)
   case scrubbed(count: UInt64)
   case owners([PageMapper], next: UInt32)
-  case blockOwners([PageOwner], next: UInt32)
+  case blockOwners([BlockHolding], next: UInt32)
   /// Of the first so many inodes that were asked for, from the mount's directory on; empty: without a name.
   case paths([String])
   /// Errors that wait for a fault.

@@ -1,5 +1,6 @@
 internal import CWire
 public import MemoryFailure
+public import OwnerIndex
 public import PmemBase
 
 /// Questions about errors.
@@ -63,31 +64,21 @@ extension ServerClient {
 
   /// Who maps the page (4 KiB).
   public func owners(device: Int, page: UInt64) throws(WireError) -> [PageMapper] {
-    var all: [PageMapper] = []
-    while true {
-      guard
-        case .owners(let owners, let next) = try ask(
-          .getOwners(device: device, page: page, first: UInt32(all.count)))
-      else { throw .unexpected(type: 0) }
-      all += owners
-      if next == 0 { return all }
-      guard Int(next) == all.count else { throw .unexpected(type: 0) }
+    try list {
+      .getOwners(device: device, page: page, first: $0)
+    } part: { reply in
+      if case .owners(let owners, let next) = reply { (owners, next) } else { nil }
     }
   }
 
   /// Whose a page (4 KiB) of a mount's device is.
   ///
   /// - Throws: `.refused(ENXIO)`: the device has no such page; `.refused(ENODEV)`: it is of no mount.
-  public func blockOwners(device: Int, page: UInt64) throws(WireError) -> [PageOwner] {
-    var all: [PageOwner] = []
-    while true {
-      guard
-        case .blockOwners(let owners, let next) = try ask(
-          .getBlockOwners(device: device, page: page, first: UInt32(all.count)))
-      else { throw .unexpected(type: 0) }
-      all += owners
-      if next == 0 { return all }
-      guard Int(next) == all.count else { throw .unexpected(type: 0) }
+  public func blockOwners(device: Int, page: UInt64) throws(WireError) -> [BlockHolding] {
+    try list {
+      .getBlockOwners(device: device, page: page, first: $0)
+    } part: { reply in
+      if case .blockOwners(let owners, let next) = reply { (owners, next) } else { nil }
     }
   }
 
@@ -115,18 +106,16 @@ extension ServerClient {
     device: Int, page: UInt64, kind: InjectionRule.Kind, process: Int32?,
     kernel: KernelBehavior? = nil
   ) throws(WireError) -> Prediction {
-    var all: Prediction?
-    while true {
-      guard
-        case .prediction(let part, let next) = try ask(
-          .predict(
-            device: device, page: page, kind: kind, process: process, kernel: kernel,
-            first: UInt32(all?.verdicts.count ?? 0)))
-      else { throw .unexpected(type: 0) }
-      if all == nil { all = part } else { all?.verdicts += part.verdicts }
-      if next == 0 { return all ?? part }
-      guard !part.verdicts.isEmpty else { throw .unexpected(type: 0) }
+    var all = Prediction(outcome: .later)
+    all.verdicts = try list {
+      .predict(
+        device: device, page: page, kind: kind, process: process, kernel: kernel, first: $0)
+    } part: { reply in
+      guard case .prediction(let part, let next) = reply else { return nil }
+      if all.verdicts.isEmpty { all = part }
+      return (part.verdicts, next)
     }
+    return all
   }
 
   /// Calls `body` with what happens from now on, and how many events were lost before, until it says no or the server has gone. No

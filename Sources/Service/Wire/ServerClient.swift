@@ -72,6 +72,21 @@ public final class ServerClient {
 
   func ask(_ request: Request) throws(WireError) -> Reply { try channel.ask(request) }
 
+  /// A list of which one reply holds a part: `part` takes it out, with the number of what comes next, 0 for nothing.
+  func list<Element>(
+    _ request: (_ first: UInt32) -> Request, part: (Reply) -> ([Element], next: UInt32)?
+  ) throws(WireError) -> [Element] {
+    var all: [Element] = []
+    while true {
+      guard let (some, next) = part(try ask(request(UInt32(all.count)))) else {
+        throw .unexpected(type: 0)
+      }
+      all += some
+      if next == 0 { return all }
+      guard !some.isEmpty, Int(next) == all.count else { throw .unexpected(type: 0) }
+    }
+  }
+
   func send(_ request: Request) throws(WireError) { try channel.send(request) }
 
   /// Nil when the server has closed the connection.

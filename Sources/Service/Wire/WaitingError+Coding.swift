@@ -27,15 +27,10 @@ extension Reply {
 extension ServerClient {
   /// Errors of a device that wait for a fault, in the order in which they were asked for.
   public func armed(device: Int) throws(WireError) -> [WaitingError] {
-    var all: [WaitingError] = []
-    while true {
-      guard
-        case .armed(let errors, let next) = try ask(
-          .getArmed(device: device, first: UInt32(all.count)))
-      else { throw .unexpected(type: 0) }
-      all += errors
-      if next == 0 { return all }
-      guard Int(next) == all.count else { throw .unexpected(type: 0) }
+    try list {
+      .getArmed(device: device, first: $0)
+    } part: { reply in
+      if case .armed(let errors, let next) = reply { (errors, next) } else { nil }
     }
   }
 }
