@@ -8,63 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 
-#include "program.h"
-
-static const char *softdax;
-
-static volatile siginfo_t seen;
-static volatile sig_atomic_t handled, jumps;
-static sigjmp_buf back;
-
-static void on_error(int number, siginfo_t *info, void *context)
-{
-	(void)number;
-	(void)context;
-	seen.si_code = info->si_code;
-	seen.si_addr = info->si_addr;
-	seen.si_addr_lsb = info->si_addr_lsb;
-	handled++;
-	if (jumps)
-		siglongjmp(back, 1);
-}
-
-static void handle(void)
-{
-	struct sigaction action = { .sa_sigaction = on_error, .sa_flags = SA_SIGINFO };
-
-	DONE(sigaction(SIGBUS, &action, NULL));
-}
-
-__attribute__((format(printf, 1, 2))) static int tool(const char *format, ...)
-{
-	char line[512];
-	int used = snprintf(line, sizeof line, "%s ", softdax);
-	va_list list;
-
-	va_start(list, format);
-	vsnprintf(line + used, sizeof line - (size_t)used, format, list);
-	va_end(list);
-	return system(line);
-}
-
-#define TOOL(...) CHECK(tool(__VA_ARGS__) == 0, "line %d: a tool failed", __LINE__)
-
-/* Loads or stores a byte; whether a handler had to come. */
-static bool fails(volatile unsigned char *byte, bool stores)
-{
-	volatile bool failed = true;
-
-	jumps = 1;
-	if (sigsetjmp(back, 1) == 0) {
-		if (stores)
-			*byte = 7;
-		else
-			(void)*byte;
-		failed = false;
-	}
-	jumps = 0;
-	return failed;
-}
+#include "file-program.h"
 
 #define EXPECT(code, address, shift)                                                                                       \
 	do {                                                                                                               \
@@ -79,19 +23,6 @@ static bool fails(volatile unsigned char *byte, bool stores)
 		CHECK(fails(byte, stores), "line %d: %s is good", __LINE__, #byte); \
 		EXPECT(BUS_MCEERR_AR, address, shift);                           \
 	} while (0)
-
-static int make(const char *name, size_t length)
-{
-	int fd = DONE(open(name, O_RDWR | O_CREAT | O_TRUNC, 0600));
-
-	for (size_t at = 0; at < length; at += PAGE) {
-		unsigned char page[PAGE];
-
-		memset(page, (int)(at / PAGE % 251 + 1), PAGE);
-		CHECK(pwrite(fd, page, PAGE, (off_t)at) == (ssize_t)PAGE, "pwrite: %s", strerror(errno));
-	}
-	return fd;
-}
 
 static bool is_present(volatile unsigned char *byte)
 {

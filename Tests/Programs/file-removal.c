@@ -8,66 +8,20 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-#include "program.h"
+#include "file-program.h"
 
-static const char *softdax;
-
-static volatile siginfo_t seen;
-static volatile sig_atomic_t handled, jumps;
 /* Pages of two mappings, of eight pages each, that a BUS_MCEERR_AO named. */
 static volatile unsigned int told;
 static volatile unsigned char *windows[2];
-static sigjmp_buf back;
 
-static void on_error(int number, siginfo_t *info, void *context)
+static void note_page(const siginfo_t *info)
 {
-	(void)number;
-	(void)context;
-	seen.si_code = info->si_code;
-	seen.si_addr = info->si_addr;
-	seen.si_addr_lsb = info->si_addr_lsb;
-	handled++;
 	for (unsigned int i = 0; i < 2; i++) {
 		uintptr_t offset = (uintptr_t)info->si_addr - (uintptr_t)windows[i];
 
 		if (info->si_code == BUS_MCEERR_AO && windows[i] && offset < 8 * PAGE)
 			told |= 1u << (8 * i + offset / PAGE);
 	}
-	if (jumps)
-		siglongjmp(back, 1);
-}
-
-static void handle(void)
-{
-	struct sigaction action = { .sa_sigaction = on_error, .sa_flags = SA_SIGINFO | SA_RESTART };
-
-	handled = 0;
-	told = 0;
-	DONE(sigaction(SIGBUS, &action, NULL));
-}
-
-static int tool(const char *words)
-{
-	char line[512];
-
-	snprintf(line, sizeof line, "%s %s", softdax, words);
-	return system(line);
-}
-
-static bool fails(volatile unsigned char *byte, bool stores)
-{
-	volatile bool failed = true;
-
-	jumps = 1;
-	if (sigsetjmp(back, 1) == 0) {
-		if (stores)
-			*byte = 7;
-		else
-			(void)*byte;
-		failed = false;
-	}
-	jumps = 0;
-	return failed;
 }
 
 #define EXPECT_GONE(byte, stores)                                                                                      \
@@ -76,19 +30,6 @@ static bool fails(volatile unsigned char *byte, bool stores)
 		CHECK(seen.si_code == BUS_ADRERR && seen.si_addr == (void *)(byte), "line %d: si_code %d, si_addr %p", \
 		      __LINE__, seen.si_code, seen.si_addr);                                                           \
 	} while (0)
-
-static int make(const char *name, size_t pages)
-{
-	int fd = DONE(open(name, O_RDWR | O_CREAT | O_TRUNC, 0600));
-
-	for (size_t at = 0; at < pages; at++) {
-		unsigned char page[PAGE];
-
-		memset(page, (int)at + 1, PAGE);
-		CHECK(pwrite(fd, page, PAGE, (off_t)(at * PAGE)) == (ssize_t)PAGE, "pwrite: %s", strerror(errno));
-	}
-	return fd;
-}
 
 /* A child that has done `begin`, and does `end` when it is told to go on. */
 struct partner {
@@ -184,17 +125,18 @@ static void filesystem_is_gone(int fd)
 /* From 6.12 on: whoever maps a page, by whatever file, asked for or not. */
 static void announced(void)
 {
-	int fd = make("f", 8), clone = DONE(open("g", O_RDWR | O_CREAT, 0600)), status;
+	int fd = make("f", 8 * PAGE), clone = DONE(open("g", O_RDWR | O_CREAT, 0600)), status;
 	volatile unsigned char *place, *copy;
 
 	DONE(ioctl(clone, FICLONE, fd));
+	noticed = note_page;
 	handle();
 	DONE(prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_LATE, 0, 0));
 
 	struct partner dies = start(have_two_and_die, nothing, fd);
 	struct partner reads = start(have_none, was_not_told, fd);
 	struct partner clones = start(have_two, was_told, clone);
-	struct partner stopped = start(have_two, was_told, make("s", 8));
+	struct partner stopped = start(have_two, was_told, make("s", 8 * PAGE));
 
 	DONE(kill(stopped.process, SIGSTOP));
 	DONE(waitpid(stopped.process, &status, WUNTRACED));
@@ -247,7 +189,7 @@ static void have_two_early(int fd)
 
 static void unannounced(void)
 {
-	int fd = make("f", 8), other = make("h", 8);
+	int fd = make("f", 8 * PAGE), other = make("h", 8 * PAGE);
 	volatile unsigned char *place, *late;
 
 	handle();
