@@ -61,8 +61,14 @@ public enum SpaceMap {
   public static func records(of path: String, in bytes: Range<UInt64>) throws(Errno)
     -> [SpaceRecord]
   {
+    try records(of: OwnedDescriptor.open(path, flags: O_RDONLY), in: bytes)
+  }
+
+  /// The same of the filesystem of an open file.
+  public static func records(of file: borrowing OwnedDescriptor, in bytes: Range<UInt64>)
+    throws(Errno) -> [SpaceRecord]
+  {
     guard !bytes.isEmpty else { return [] }
-    let file = try OwnedDescriptor.open(path, flags: O_RDONLY)
     var found: [SpaceRecord] = []
     while true {
       let some = try unsafe batch { records, capacity in
