@@ -183,6 +183,23 @@ struct `A mounted filesystem` {
     #expect(output.status == 0, "\(output.all)")
   }
 
+  /// Catches a mount whose files are not DAX and that does not say so: "no process maps it" of a page that is mapped.
+  @Test func `a mount says when the host's kernel maps its files`() throws {
+    let ground = try Ground()
+    let asking =
+      "echo hi > f; \(Project.softdax) owners pmem0 --file f@0; \(Project.softdax) owners pmem0 --page 0 --json"
+    let onDisk = try ground.run(asking)
+    #expect(onDisk.status == 0, "\(onDisk.all)")
+    #expect(
+      onDisk.err.contains("host kernel's") && onDisk.err.contains(ground.image), "\(onDisk.all)")
+    #expect(onDisk.out.contains("not known") && !onDisk.out.contains("no process"), "\(onDisk.all)")
+    #expect(onDisk.out.contains("mapped_by_host"), "\(onDisk.all)")
+    let inMemory = try ground.run(asking, ["--medium", "memfd"])
+    #expect(inMemory.status == 0 && inMemory.err.isEmpty, "\(inMemory.all)")
+    #expect(inMemory.out.contains("no process maps it"), "\(inMemory.all)")
+    #expect(!inMemory.out.contains("mapped_by_host"), "\(inMemory.all)")
+  }
+
   /// Catches a medium with somebody's bytes that is erased without a word, and one that is broken and served.
   @Test func `a foreign or damaged medium is refused, fsck repairs, --format erases`() throws {
     let ground = try Ground()

@@ -117,7 +117,8 @@ enum Example {
     DeviceInfo(
       index: 0, name: "dax1.2", medium: medium, mediumPath: "/mnt/ä/pmem", size: 1,
       alignment: 2, resource: 3, mappedPages: 4, insertedEver: 5, faultsEver: 6,
-      pagemapReferences: 7, major: 8, minor: 9, targetNode: -1, workloads: 11)
+      pagemapReferences: 7, major: 8, minor: 9, targetNode: -1, workloads: 11,
+      mountpoint: "/mnt/ä", isMappedByHost: true)
   }
 
   /// As the server answers tools.

@@ -720,6 +720,8 @@ enum sd_medium {
 	SD_MEDIUM_DEVICE = 5,
 };
 
+#define SD_DEVICE_MAPPED_BY_HOST 1u /* files of its filesystem are, and nothing of that is known */
+
 struct sd_device {
 	struct sd_header header;
 	char name[32]; /* "dax0.0" */
@@ -736,7 +738,7 @@ struct sd_device {
 	uint32_t minor;
 	int32_t target_node;
 	uint32_t workloads; /* address spaces that map it now */
-	uint32_t reserved;
+	uint32_t flags;
 	char mountpoint[256]; /* where its filesystem is mounted; empty: it is a device that is mapped itself */
 };
 

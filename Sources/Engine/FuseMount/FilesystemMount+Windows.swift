@@ -18,6 +18,9 @@ extension FilesystemMount {
   /// From here on files can be mapped as windows; before it is mounted.
   public func offerWindows() { files.withLock { $0.service.offersWindows = true } }
 
+  /// Files can be mapped as windows; else the host's kernel maps them.
+  public var offersWindows: Bool { files.withLock { $0.service.offersWindows } }
+
   /// A new address space.
   public func enter(_ host: any WindowHost) -> Int { files.withLock { $0.enter(host) } }
 

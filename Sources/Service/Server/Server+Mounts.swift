@@ -26,6 +26,18 @@ extension Server {
   static func mountResource(_ index: Int) -> UInt64 { 1 << 46 + UInt64(index) << 42 }
   static func mountName(_ index: Int) -> String { "pmem\(index)" }
 
+  /// What whoever has them mounted should know, a line each: the mounts whose files are not DAX, and why.
+  public var shortcomings: [String] {
+    filesystems.filter { !$0.offersWindows }.map { mount in
+      let why =
+        offersWindows
+        ? "\(mount.medium.path) is not in memory; put it on tmpfs, or leave --medium out"
+        : "this kernel's userfaultfd cannot watch them; Linux 6.4 can"
+      return
+        "\(mount.directory): mappings of its files are the host kernel's, and meet no errors: \(why)"
+    }
+  }
+
   /// What the device holds, in bytes; nil: there is none.
   func size(_ device: Int) -> UInt64? {
     devices.indices.contains(device)
@@ -40,7 +52,7 @@ extension Server {
       resource: resource(index), mappedPages: mount.mappedPages,
       insertedEver: counts.inserted, faultsEver: counts.faults,
       pagemapReferences: 0, major: 0, minor: 0, targetNode: -1, workloads: mount.workloads,
-      mountpoint: mount.directory)
+      mountpoint: mount.directory, isMappedByHost: !mount.offersWindows)
   }
 
   func pages(

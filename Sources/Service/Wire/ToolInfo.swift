@@ -86,12 +86,14 @@ public struct DeviceInfo: Sendable, Equatable {
   public var workloads: Int
   /// Where its filesystem is mounted; empty for one that is mapped itself.
   public var mountpoint: String
+  /// The kernel of the host maps the files of its filesystem: nothing is known of who does.
+  public var isMappedByHost: Bool
 
   public init(
     index: Int, name: String, medium: MediumKind, mediumPath: String, size: UInt64,
     alignment: UInt64, resource: UInt64, mappedPages: UInt64, insertedEver: UInt64,
     faultsEver: UInt64, pagemapReferences: UInt64, major: UInt32, minor: UInt32,
-    targetNode: Int32, workloads: Int, mountpoint: String = ""
+    targetNode: Int32, workloads: Int, mountpoint: String = "", isMappedByHost: Bool = false
   ) {
     self.index = index
     self.name = name
@@ -109,6 +111,7 @@ public struct DeviceInfo: Sendable, Equatable {
     self.targetNode = targetNode
     self.workloads = workloads
     self.mountpoint = mountpoint
+    self.isMappedByHost = isMappedByHost
   }
 
   init(_ m: sd_device) {
@@ -119,7 +122,8 @@ public struct DeviceInfo: Sendable, Equatable {
       resource: m.resource, mappedPages: m.mapped_pages, insertedEver: m.inserted_ever,
       faultsEver: m.faults_ever, pagemapReferences: m.pagemap_references, major: m.major,
       minor: m.minor, targetNode: m.target_node, workloads: Int(m.workloads),
-      mountpoint: Codec.text(m.mountpoint))
+      mountpoint: Codec.text(m.mountpoint),
+      isMappedByHost: m.flags & SD_DEVICE_MAPPED_BY_HOST != 0)
   }
 
   var encoded: [UInt8] {
@@ -139,6 +143,7 @@ public struct DeviceInfo: Sendable, Equatable {
     m.minor = minor
     m.target_node = targetNode
     m.workloads = UInt32(workloads)
+    m.flags = isMappedByHost ? SD_DEVICE_MAPPED_BY_HOST : 0
     Codec.put(mountpoint, into: &m.mountpoint)
     return Codec.bytes(of: m)
   }

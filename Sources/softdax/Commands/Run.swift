@@ -83,6 +83,7 @@ struct Run: ParsableCommand {
       let server = try Server(machine.serverOptions(), logger: .softdax)
       let tally = ErrorTally(server)
       try server.start()
+      for line in server.shortcomings { printError("softdax: \(line)") }
       let ending: ChildProcess.Ending
       do {
         try server.prepare(rules)

@@ -26,6 +26,7 @@ struct Serve: ParsableCommand {
       let signals = try SignalQueue()
       let server = try Server(machine.serverOptions(socket: socket), logger: .softdax)
       try server.start()
+      for line in server.shortcomings { printError("softdax: \(line)") }
       let names = (server.deviceNames.map { "/dev/" + $0 } + server.mounts).joined(separator: ", ")
       let line = "softdax: serving \(names) at \(socket ?? server.socket)\n"
       _ = try? FileDescriptor.standardOutput.writeAll(line.utf8)

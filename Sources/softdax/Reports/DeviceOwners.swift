@@ -43,6 +43,8 @@ struct DeviceOwners: Encodable {
   }
 
   let device: String
+  /// The kernel of the host maps the files: no mapper is known, nor who would be signalled.
+  let mappedByHost: Bool?
   let folios: [Folio]
 
   /// Folios that are shown at once.
@@ -65,6 +67,7 @@ struct DeviceOwners: Encodable {
       )
     }
     device = target.name
+    mappedByHost = target.isMappedByHost ? true : nil
     let known = try running.ask { client throws(WireError) in
       try client.errors(device: target.index, list: .known)
     }
@@ -164,6 +167,10 @@ struct DeviceOwners: Encodable {
         "\(name): " + runs.map { "\($0.block)+\($0.count)" }.joined(separator: ", ") + "\n"
     }
     if let owners = folio.owners { text += owners.text }
+    if mappedByHost == true {
+      return text
+        + "files of this mount are mapped by the host's kernel: who maps it is not known, and nobody is signalled\n"
+    }
     if folio.mappers.isEmpty {
       text += "no process maps it\n"
     } else {
