@@ -22,6 +22,8 @@ there is nothing to agree with.
 
 def measure(kernels, seed, count, say):
     """0 when nothing is left unexplained."""
+    device.payload()        # what is missing is said before half an hour has gone
+    device.bundle()
     table = compare.compare(kernels, scenarios.folder(SCENARIOS), say)
     devices = {kernel: device.run(kernel, say) for kernel in kernels}
     outcomes = [random_run.run(kernel, seed, count, say) for kernel in kernels]

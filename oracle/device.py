@@ -9,7 +9,6 @@ from boot import Payload, boot
 from places import BUILD, GUEST, ROOT, SOFTDAX, Unavailable
 
 PROGRAMS = ['fio', 'daxio', 'pmempool', 'cmp']
-# All Swift tests in one program.
 TESTS = ROOT / '.build' / 'debug' / 'softdaxPackageTests.xctest'
 
 
@@ -30,6 +29,13 @@ def payload():
     for name in ['lib.sh', 'device.sh', 'real-errors.sh']:
         made.text(name, (GUEST / name).read_text())
     return made
+
+
+def bundle():
+    """All Swift tests in one program."""
+    if not TESTS.exists():
+        raise Unavailable(f'no {TESTS}: swift build --build-tests')
+    return TESTS
 
 
 def built(name):
@@ -57,9 +63,7 @@ def swift_tests(lines):
 def run(kernel, say):
     """(the texts of what holds, of what does not, remarks of the guest)."""
     made = payload()
-    if not TESTS.exists():
-        raise Unavailable(f'no {TESTS}: swift build --build-tests')
-    made.program('bin/swift-tests', TESTS)
+    made.program('bin/swift-tests', bundle())
     for name in ['touch-times', 'fail-page']:
         made.program(f'bin/{name}', built(name))
     made.program('bin/error-steps', BUILD / 'test-programs' / 'error-steps')
