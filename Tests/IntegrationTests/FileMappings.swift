@@ -8,11 +8,11 @@ import Testing
 struct `A file that is mapped` {
   /// Runs a script in a mount of its own.
   private func run(
-    _ script: String, size: String = "64m"
+    _ script: String, size: String = "64m", _ options: [String] = []
   ) throws -> Program.Output {
     let ground = try Ground()
     return try Softdax.run(
-      ["--fs", ground.mount, "--size", size],
+      ["--fs", ground.mount, "--size", size] + options,
       ["bash", "-c", "set -e; cd \(ground.mount); \(script)"])
   }
 
@@ -24,6 +24,13 @@ struct `A file that is mapped` {
   ])
   func `shows what the file holds, to everybody, and no more`(test: String) throws {
     let output = try run("\(Project.program("file-map")) . \(test)")
+    #expect(output.status == 0 && output.out == "ok \(test)\n", "\(output.all)")
+  }
+
+  /// Catches a touch that nothing ends where the host's kernel has no markers (UFFDIO_POISON, Linux 6.6).
+  @Test(arguments: ["truncate", "punch", "full", "move-beyond", "limits"])
+  func `is SIGBUS where the file has nothing, without markers too`(test: String) throws {
+    let output = try run("\(Project.program("file-map")) . \(test)", ["--without-markers"])
     #expect(output.status == 0 && output.out == "ok \(test)\n", "\(output.all)")
   }
 

@@ -202,7 +202,7 @@ final class WorkloadPages: WindowHost {
       try workload.agent.zap(device: device, addresses)
     } catch {
       stopStores(addresses)
-      if error != .brokenPipe { BusError.kill(process: workload.process) }
+      if error != .brokenPipe { kill() }
     }
   }
 
@@ -281,6 +281,8 @@ final class WorkloadPages: WindowHost {
       return true
     }
   }
+
+  func kill() { BusError.kill(process: workload.process) }
 
   var process: Int32 { workload.process }
   var command: String { workload.command }

@@ -166,10 +166,12 @@ extension MappedFiles {
     guard let host = spaces[space]?.host else { return .done }
     host.zap(page..<page + PageSize.base.bytes)
     if let told { host.note(page: page, address: told.address, shift: told.shift) }
-    if filesystem.kernel.faultsTellPoison, host.fail(page) {
+    let stays = filesystem.kernel.faultsTellPoison
+    if stays {
       spaces[space]!.markers.insert(page)
       hasMarkers = true
-    } else {
+    }
+    if !stays || !host.fail(page) {
       if told == nil { host.note(page: page, address: 0, shift: PageSize.base.shift) }
       putBeyond(page, in: space)
       host.wake(page..<page + PageSize.base.bytes)
@@ -209,7 +211,8 @@ extension MappedFiles {
     } catch .noSuchFileOrDirectory, .brokenPipe {
       // It is no window any more.
     } catch {
-      guard present.host.fail(page) else { return }
+      // Else it would touch it for ever.
+      guard present.host.fail(page) else { return present.host.kill() }
       present.markers.insert(page)
       hasMarkers = true
     }

@@ -72,7 +72,8 @@ extension MappedFiles {
     let at = PageSize.base.roundDown(touch.address)
     let page = at..<at + PageSize.base.bytes
     guard let mapping = mapping(view.inode) else {
-      host.fail(at)
+      guard mayWait else { return .needsAgent }
+      if !host.fail(at) { putBeyond(at, in: space) }
       host.wake(page)
       return .done
     }

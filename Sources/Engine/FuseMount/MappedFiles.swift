@@ -44,7 +44,8 @@ final class MappedFiles {
     var changes: [Pending] = []
     /// Pages touched in ranges under change.
     var waiting: Set<UInt64> = []
-    /// Pages whose touch is an error until their block is good: there is a marker in the page table.
+    /// Pages whose touch is a memory error until their block is good: there is a marker in the page table, or where the host has none memory
+    /// whose touch is SIGBUS.
     var markers: Set<UInt64> = []
 
     init(_ number: Int, host: any WindowHost) {

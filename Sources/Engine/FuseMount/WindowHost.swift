@@ -33,6 +33,8 @@ public protocol WindowHost: AnyObject, Sendable {
   /// - Returns: `false` if this kernel has no markers (before 6.6).
   @discardableResult
   func fail(_ address: UInt64) -> Bool
+  /// Ends the process: its page tables cannot be what they must.
+  func kill()
   /// Watches memory that is there.
   func register(_ addresses: Range<UInt64>, ofMedium: Bool) throws(Errno)
 
