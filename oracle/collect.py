@@ -3,6 +3,7 @@
 import json
 import re
 
+import image as images
 import worker
 from boot import Payload, boot
 from places import GUEST, Unavailable, image
@@ -17,7 +18,16 @@ def release(kernel):
     path = image(kernel) / 'release'
     if not path.exists():
         raise Unavailable(f'no image of kernel {kernel}: scripts/oracle fetch')
+    if images.stale(kernel):
+        raise Unavailable(f'the image of kernel {kernel} is another harness\'s: scripts/oracle fetch')
     return path.read_text().strip()
+
+
+def ready(kernels):
+    """Raises Unavailable for what is missing, before anything takes its time."""
+    for kernel in kernels:
+        release(kernel)
+    worker.build()
 
 
 def rows(kernel, scenarios, say=lambda text: None):

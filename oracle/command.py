@@ -36,13 +36,16 @@ def chosen(names):
 
 
 def fetch(arguments):
-    fetching.fetch(arguments.kernel or KERNELS, again=arguments.again)
+    fetching.fetch(arguments.kernel or KERNELS, say, again=arguments.again)
 
 
 def run(arguments):
     import collect
     import rows
     wanted = chosen(arguments.scenario)
+    for scenario in wanted:
+        if not scenario.possible:
+            say(f'{scenario.name} needs nfit_test: not in Debian kernels')
     for kernel in arguments.kernel or [REFERENCE]:
         for scenario, row in collect.rows(kernel, wanted, say):
             print(json.dumps(rows.finish(row, scenario.group)), flush=True)
@@ -60,7 +63,7 @@ def quick(arguments):
     import compare as comparing
     if arguments.fetch:
         try:
-            fetching.fetch(arguments.kernel or KERNELS, say=say)
+            fetching.fetch(arguments.kernel or KERNELS, say)
         except Unavailable as why:
             say(f'cannot fetch: {why}')
     kernels, lacking = fetching.available(arguments.kernel or KERNELS)
@@ -179,6 +182,8 @@ def main():
     arguments = parser().parse_args()
     # Ended from outside: by an exception, so that the guest and its folder go too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:       # nohup
+        signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return arguments.function(arguments) or 0

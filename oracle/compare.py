@@ -32,17 +32,19 @@ def recorded():
     return {(row['name'], '.'.join(rows.judge.version(row['kernel']))): row for row in rows.load(TRUTH)}
 
 
-def verdict(kernel, scenario, truth, row):
+def verdict(kernel, scenario, truth, row, column):
     """"agrees", "not measured", "not here" (a host cannot do it), "unstable", "explained" or "differs", and what differs or why."""
     if truth is None or row is None:
         return 'not measured', []
     if 'skipped' in row:
         return 'not here', [row['skipped']]
+    if row.get('refused'):
+        return 'differs', [f'refused: {row["refused"]}']
     unstable = truth.get('unstable', [])
     if unstable and (truth.get('guest_died') or row.get('guest_died') or any('panicked' in u for u in unstable)):
         return 'unstable', ['the kernel stopped in some runs and not in others']
     why = rows.differences(truth, row)
-    because = explanation(kernel, scenario, why) if why else ''
+    because = explanation(kernel, scenario, why, column) if why else ''
     if because:
         return 'explained', [because]
     return ('differs' if why else 'agrees'), why
@@ -61,6 +63,8 @@ def measure(kernel, wanted, say, keep=None):
 
 def compare(kernels, wanted, say, keep=None):
     """Prints a line for each scenario that does not agree everywhere, and the sums."""
+    collect.ready(kernels)
+    simulate.ready()
     table = Table()
     truth = recorded()
     output = open(keep, 'w') if keep else None
@@ -88,11 +92,11 @@ def _compare_one(table, kernel, scenario, guest, others):
     known = others['recorded']
     if guest and known and known.get('unstable'):
         guest = {**guest, 'unstable': known['unstable']}
-    found = {column: verdict(kernel, scenario, known, guest) if column == 'recorded' else
-             verdict(kernel, scenario, guest, others[column]) for column in COLUMNS}
+    found = {column: verdict(kernel, scenario, known, guest, column) if column == 'recorded' else
+             verdict(kernel, scenario, guest, others[column], column) for column in COLUMNS}
     # Of a row of signals each of the two may have lost others: the model loses none, and both are part of what it says.
     if found['live'][0] == 'differs' and found['model'][0] == 'agrees':
-        found['live'] = verdict(kernel, scenario, others['model'], others['live'])
+        found['live'] = verdict(kernel, scenario, others['model'], others['live'], 'live')
     for column, (word, why) in found.items():
         table.sums[kernel, column, word] = table.sums.get((kernel, column, word), 0) + 1
         if word == 'not here':

@@ -22,8 +22,7 @@ there is nothing to agree with.
 
 def measure(kernels, seed, count, say):
     """0 when nothing is left unexplained."""
-    device.payload()        # what is missing is said before half an hour has gone
-    device.bundle()
+    device.ready()        # what is missing is said before an hour has gone
     table = compare.compare(kernels, scenarios.folder(SCENARIOS), say)
     devices = {kernel: device.run(kernel, say) for kernel in kernels}
     outcomes = [random_run.run(kernel, seed, count, say) for kernel in kernels]
@@ -31,7 +30,7 @@ def measure(kernels, seed, count, say):
         for found in outcome.unexplained:
             print(random_run.keep(found, BUILD / 'oracle' / 'found'))
     PAGE.write_text(HEAD + _public(table, kernels) + _devices(devices) + _random(outcomes, seed) + '\n' + FINDINGS.read_text())
-    say(f'{Path(PAGE).relative_to(ROOT)} is written')
+    say(f'{PAGE.relative_to(ROOT)} is written')
     left = sum(len(o.unexplained) for o in outcomes) + sum(len(d[1]) for d in devices.values())
     return 1 if table.disagreements or left else 0
 

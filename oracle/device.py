@@ -9,18 +9,28 @@ from boot import Payload, boot
 from places import BUILD, GUEST, ROOT, SOFTDAX, Unavailable
 
 PROGRAMS = ['fio', 'daxio', 'pmempool', 'cmp']
+# All Swift tests in one program.
 TESTS = ROOT / '.build' / 'debug' / 'softdaxPackageTests.xctest'
+STEPS = BUILD / 'test-programs' / 'error-steps'
+SHIM = SOFTDAX.resolve().parent.parent / 'lib' / 'softdax' / 'libsoftdax-preload.so'
+
+
+def ready():
+    """Raises Unavailable for what is missing."""
+    payload()
+    for path, made_by in [(STEPS, 'scripts/build'), (TESTS, 'swift build --build-tests')]:
+        if not path.exists():
+            raise Unavailable(f'no {path}: {made_by}')
 
 
 def payload():
     """softdax with its shim, the clients, and every shared object of theirs."""
-    shim = SOFTDAX.resolve().parent.parent / 'lib' / 'softdax' / 'libsoftdax-preload.so'
-    for path in [SOFTDAX, shim]:
+    for path in [SOFTDAX, SHIM]:
         if not path.exists():
             raise Unavailable(f'no {path}: scripts/build')
     made = Payload()
     made.program('bin/softdax', SOFTDAX)
-    made.program('lib/softdax/libsoftdax-preload.so', shim)
+    made.program('lib/softdax/libsoftdax-preload.so', SHIM)
     for name in PROGRAMS:
         path = debian.program(name)
         if not path:
@@ -29,13 +39,6 @@ def payload():
     for name in ['lib.sh', 'device.sh', 'real-errors.sh']:
         made.text(name, (GUEST / name).read_text())
     return made
-
-
-def bundle():
-    """All Swift tests in one program."""
-    if not TESTS.exists():
-        raise Unavailable(f'no {TESTS}: swift build --build-tests')
-    return TESTS
 
 
 def built(name):
@@ -62,11 +65,12 @@ def swift_tests(lines):
 
 def run(kernel, say):
     """(the texts of what holds, of what does not, remarks of the guest)."""
+    ready()
     made = payload()
-    made.program('bin/swift-tests', bundle())
+    made.program('bin/error-steps', STEPS)
+    made.program('bin/swift-tests', TESTS)
     for name in ['touch-times', 'fail-page']:
         made.program(f'bin/{name}', built(name))
-    made.program('bin/error-steps', BUILD / 'test-programs' / 'error-steps')
     result = boot(kernel, 'sh device.sh', made, limit=1800, stall=300, memory='3G')
     lines = result.live.splitlines()
     held = [line[3:] for line in lines if line.startswith('ok ')]

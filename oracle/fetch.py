@@ -22,7 +22,7 @@ def tree(kernel):
     return cache() / 'kernels' / kernel
 
 
-def fetch(kernels, again=False, say=print):
+def fetch(kernels, say, again=False):
     """Makes the images that are missing. What cannot be had is said, and is no error as long as there is one kernel."""
     debian.install_packages()
     with locked():
@@ -38,15 +38,15 @@ def fetch(kernels, again=False, say=print):
                     version = debian.unpack_kernel(apt, kernel, new)
                     shutil.rmtree(tree(kernel), ignore_errors=True)
                     new.rename(tree(kernel))
-                    say(f'oracle: {kernel} is {version}')
+                    say(f'{kernel} is {version}')
                 except (Unavailable, OSError, debian.subprocess.SubprocessError) as error:
                     failures.append(f'{kernel}: {error}')
                     continue
             if again or images.stale(kernel):
                 release = images.build(tree(kernel), image(kernel))
-                say(f'oracle: image of {release} in {image(kernel)}')
+                say(f'image of {release} in {image(kernel)}')
         for failure in failures:
-            say(f'oracle: cannot have {failure}')
+            say(f'cannot have {failure}')
         if len(failures) == len(kernels):
             raise Unavailable('no kernel could be had')
 
@@ -56,6 +56,6 @@ def available(kernels=KERNELS):
     missing = debian.missing_packages()
     if missing:
         return [], f'not installed: {" ".join(missing)} (scripts/oracle fetch)'
-    have = [k for k in kernels if (image(k) / 'release').exists()]
+    have = [k for k in kernels if not images.stale(k)]
     lack = [k for k in kernels if k not in have]
-    return have, f'no image of kernel {", ".join(lack)} (scripts/oracle fetch)' if lack else ''
+    return have, f'no image of kernel {", ".join(lack)} for this harness (scripts/oracle fetch)' if lack else ''

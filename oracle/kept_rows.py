@@ -36,6 +36,8 @@ def rows(kernel, scenarios, say, again=False):
     for key, row in known.items():
         yield keys[key], row
     with open(path, 'a') as file:
+        if path.stat().st_size and not path.read_bytes().endswith(b'\n'):
+            file.write('\n')
         for scenario, row in collect.rows(kernel, [s for key, s in keys.items() if key not in known], say):
             if not row.get('guest_died'):
                 file.write(f'{_key(harness, scenario)} {json.dumps(row)}\n')
@@ -48,6 +50,9 @@ def _known(path, keys):
     with open(path) as file:
         for line in file:
             key, _, row = line.partition(' ')
-            if key in keys and line.endswith('}\n'):     # a last line may have been cut off
-                found[key] = json.loads(row)
+            try:
+                if key in keys:
+                    found[key] = json.loads(row)
+            except ValueError:
+                pass        # cut off: whoever wrote it was ended
     return found

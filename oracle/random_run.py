@@ -40,7 +40,7 @@ class Outcome:
 def kind(why):
     """What a disagreement is about: the operation and the fields of the first step that differs. Shrinking must not lose it."""
     first = why[0]
-    step = re.match(r'\d+ (\S+ \S+)[^:]*(?:\+0x[0-9a-f]+)?.*?: (.*)', first)
+    step = re.match(r'\d+ (\S+ \S+)[^:]*.*?: (.*)', first)
     if not step:
         return first
     fields = re.findall(r'(?:^|; )(\w+): ', step.group(2)) or ['order']
@@ -96,12 +96,14 @@ def run(kernel, seed, count, say, begin=0, again=False):
             else:
                 outcome.agreed += 1
         first_time = {s.name: why for s, why in suspects}
+        group = {s.name: s.group for s, _ in suspects}
         for scenario, row, why in judged(kernel, alone(apart([s for s, _ in suspects])), say):
             if not why or kind(why) != kind(first_time[scenario.name]):
                 outcome.unstable.append((scenario.name, first_time[scenario.name][0]))
                 continue
-            found = Disagreement(scenario, kernel, why)
-            found.because = explanation(kernel, scenario, why)
+            # Shrinking runs many in a boot again.
+            found = Disagreement(dataclasses.replace(scenario, group=group[scenario.name]), kernel, why)
+            found.because = explanation(kernel, scenario, why, 'model')
             (outcome.explained if found.because else confirmed).append(found)
         say(f'{kernel}: {outcome.run} run, {outcome.agreed} agree, {len(outcome.unstable)} did not happen again, '
             f'{len(outcome.explained)} explained, {len(confirmed)} not')
@@ -128,7 +130,7 @@ def _shrunk(kernel, confirmed, say):
 
     shrink(subjects, still, kind, say)
     for found in subjects:      # small ones are easier to recognise
-        found.because = explanation(kernel, found.scenario, found.why)
+        found.because = explanation(kernel, found.scenario, found.why, 'model')
     return subjects + rest
 
 
