@@ -49,21 +49,14 @@ static inline uint64_t ticks(void)
 #endif
 }
 
-static double raw_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC_RAW, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
 static double ns_per_tick(void)
 {
-	double began = raw_ns();
+	double began = sd_bench_now();
 	uint64_t first = ticks();
-	while (raw_ns() - began < 20e6)
+	while (sd_bench_now() - began < 20e6)
 		;
 	uint64_t last = ticks();
-	return (raw_ns() - began) / (double)(last - first);
+	return (sd_bench_now() - began) / (double)(last - first);
 }
 
 /* ------------------------------------------------------------------ what is timed, the same for both sides */

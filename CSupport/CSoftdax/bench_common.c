@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "softdax_bench.h"
@@ -59,6 +60,13 @@ char **sd_bench_environment(size_t *count)
 		if (strncmp(environ[i], "LD_PRELOAD=", 11) && strncmp(environ[i], "SOFTDAX_DIR=", 12))
 			copy[(*count)++] = environ[i];
 	return copy;
+}
+
+double sd_bench_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
 int sd_bench_open_userfaultfd(void)

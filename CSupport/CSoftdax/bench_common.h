@@ -17,6 +17,9 @@ int sd_bench_spawn(const char *program, char *const arguments[], int memfd, char
 /* This process's environment without the variables of a run, with room for two more. */
 char **sd_bench_environment(size_t *count);
 
+/* ns on CLOCK_MONOTONIC_RAW. */
+double sd_bench_now(void);
+
 int sd_bench_open_userfaultfd(void);
 int sd_bench_send_descriptor(int socket, int descriptor);
 /* The descriptor, or why the child could not send one. */

@@ -5,9 +5,9 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench_common.h"
 #include "softdax_bench.h"
 
 #define ROUND_TRIPS 1000
@@ -27,13 +27,6 @@ static void *partner(void *ball)
 	return NULL;
 }
 
-static double now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC_RAW, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
 double sd_bench_round_trip(void)
 {
 	int ball = 0;
@@ -41,9 +34,9 @@ double sd_bench_round_trip(void)
 	int error = pthread_create(&thread, NULL, partner, &ball);
 	if (error)
 		return -error;
-	double began = now();
+	double began = sd_bench_now();
 	for (int i = 0; i < ROUND_TRIPS; i++)
 		pass_ball(&ball, 0, 1);
 	pthread_join(thread, NULL);
-	return (now() - began) / ROUND_TRIPS;
+	return (sd_bench_now() - began) / ROUND_TRIPS;
 }
