@@ -65,7 +65,8 @@ extension MappedFiles {
       }
       if at < change.addresses.upperBound { space.host.zapLater(at..<change.addresses.upperBound) }
     }
-    guard !blocks.runs.allSatisfy({ unmapEverywhere($0.addresses) }) else { return }
+    let failed = blocks.runs.filter { !unmapEverywhere($0.addresses) }
+    guard !failed.isEmpty else { return }
     for change in changes where change.isRemoval {
       spaces[change.process]?.host.zapLater(change.addresses)
     }

@@ -168,10 +168,9 @@ struct DeviceOwners: Encodable {
     }
     if let owners = folio.owners { text += owners.text }
     if mappedByHost == true {
-      return text
-        + "files of this mount are mapped by the host's kernel: who maps it is not known, and nobody is signalled\n"
-    }
-    if folio.mappers.isEmpty {
+      text +=
+        "files of this mount are mapped by the host's kernel: who maps it is not known, and nobody is signalled\n"
+    } else if folio.mappers.isEmpty {
       text += "no process maps it\n"
     } else {
       var table = TextTable([
@@ -186,7 +185,8 @@ struct DeviceOwners: Encodable {
       }
       text += table.text
     }
-    for list in folio.machineCheck {
+    for list in folio.machineCheck
+    where mappedByHost != true || list.outcome == Prediction.Outcome.shutdown.rawValue {
       text +=
         "a machine check that nobody consumed, on Linux \(list.kernels.joined(separator: ", ")): "
         + Self.text(list) + "\n"
