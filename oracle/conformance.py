@@ -87,11 +87,11 @@ def _random(outcomes, seed):
     for o in outcomes:
         text += f'| {o.kernel} | {o.run} | {o.steps} | {o.agreed} | {len(o.unstable)} | {len(o.explained)} | {len(o.unexplained)} |\n'
         for found in o.explained:
-            explanations[found.because] = explanations.get(found.because, 0) + 1
+            explanations.setdefault(found.because, []).append(f'{found.scenario.name} ({o.kernel})')
         open_ones += o.unexplained
         once += [(o.kernel, name, why) for name, why in o.unstable]
     if explanations:
-        text += '\nExplained:\n\n' + ''.join(f'- {count} times: {why}.\n' for why, count in sorted(explanations.items()))
+        text += '\nExplained:\n\n' + ''.join(f'- {", ".join(names)}: {why}.\n' for why, names in explanations.items())
     if once:
         text += '\nDid not happen again in a boot of its own:\n\n'
         text += ''.join(f'- {name} on {kernel}: `{why}`\n' for kernel, name, why in once)

@@ -11,7 +11,7 @@ KNOWN = [
      'block alone and says that all is well; the model says SIGBUS'),
     (['6.1'], None, r'^one stopped at ".*" \((not done|no sign of life)',
      r'^(?=[\s\S]*^- reflink )(?=[\s\S]*^\S+ pwrite )[\s\S]*^\S+ (wr|rbuf|touch) ',
-     'the same endless fault, of which the guest did not come back in its time; what others did meanwhile may be what it said last'),
+     'in 6.1 a store to a page that still shows the block from before a pwrite faults for ever, and the guest did not come back in its time'),
     (['6.1'], 'live', r"^\d+ \S+ madv .* popread: err: 'EINVAL' != 'ENOMEM'", r'^(?=[\s\S]*^\S+ mremap )[\s\S]*^\S+ madv .* popread',
      '6.1 goes on behind a hole; memory behind it that is no device\'s is populated by the host\'s kernel, which stops at the hole'),
     (['6.1', '6.12', '7.2'], 'live', r"^\d+ \S+ wr .*: died: 'killed by signal 7 \(SIGBUS\)' != 'killed by signal 11 \(SIGSEGV\)'", r'^\S+ handler block',
