@@ -88,7 +88,7 @@ static long open_userfaultfd(uint32_t *user_mode_only)
 static void hang_bell(void)
 {
 	struct uffdio_api api = { .api = UFFD_API };
-	long page = sd_raw_mmap(0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long page = sd_raw_mmap(sd_own_place(4096), 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	long bell = SD_RAW1(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
 	struct uffdio_register watched = { .range = { (uintptr_t)page, 4096 }, .mode = UFFDIO_REGISTER_MODE_MISSING };
 
@@ -157,7 +157,8 @@ static long introduce_once(long userfaultfd, uint64_t *token)
 	*token = attached.token;
 	agent.nonce = attached.nonce;
 	if (passed >= 0) {
-		long ring = sd_raw_mmap(0, sizeof(struct sd_handled_ring), PROT_READ | PROT_WRITE, MAP_SHARED, passed, 0);
+		long ring = sd_raw_mmap(sd_own_place(sizeof(struct sd_handled_ring)), sizeof(struct sd_handled_ring), PROT_READ | PROT_WRITE,
+					MAP_SHARED, passed, 0);
 
 		sd_raw_close(passed);
 		if (!sd_failed(ring)) {
@@ -374,7 +375,7 @@ static void explain(long error, bool no_userfaultfd)
 static long start(void)
 {
 	static bool explained;
-	long place = sd_raw_mmap(0, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	long place = sd_raw_mmap(sd_own_place(STACK_BYTES), STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 
 	if (sd_failed(place))
 		return place;

@@ -49,7 +49,7 @@ void sd_events_start(int server, int userfaultfd)
 	if (sd_events_runs())
 		return;
 
-	long place = sd_raw_mmap(0, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	long place = sd_raw_mmap(sd_own_place(STACK_BYTES), STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 
 	if (sd_failed(place))
 		return;

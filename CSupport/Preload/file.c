@@ -29,7 +29,15 @@ uint64_t sd_file_of_descriptor(int fd)
 	struct statfs status;
 	uint64_t file = 0;
 
-	if (!sd_directory() || sd_failed(SD_RAW2(SYS_fstatfs, fd, &status)) || status.f_type != FUSE_MAGIC)
+	if (!sd_directory())
+		return 0;
+
+	long result = SD_RAW2(SYS_fstatfs, fd, &status);
+
+	/* Nobody serves the mount any more; the kernel would map what can never be read. */
+	if (result == -ENOTCONN || result == -ECONNABORTED)
+		return SD_FILE_GONE;
+	if (sd_failed(result) || status.f_type != FUSE_MAGIC)
 		return 0;
 	return sd_failed(SD_RAW3(SYS_ioctl, fd, SD_FUSE_IOC_WINDOW, &file)) ? 0 : file;
 }
@@ -90,7 +98,7 @@ long sd_put_piece(const struct sd_put *place, int medium, int userfaultfd)
 		bool of_medium = place->piece != SD_PIECE_NOTHING_MAPPED;
 		int flags = place->piece == SD_PIECE_SHARED ? MAP_SHARED : MAP_PRIVATE | MAP_NORESERVE;
 
-		result = sd_map_watched(sd_raw, 0, place->length, (int)place->protection, of_medium ? flags : flags | MAP_ANONYMOUS,
+		result = sd_map_watched(sd_raw, sd_own_place(place->length), place->length, (int)place->protection, of_medium ? flags : flags | MAP_ANONYMOUS,
 					of_medium ? medium : -1, of_medium ? place->offset : 0);
 		if (sd_failed(result))
 			return result;
@@ -114,6 +122,7 @@ long sd_put_piece(const struct sd_put *place, int medium, int userfaultfd)
 
 long sd_remap_pieces(uintptr_t start, size_t length, uintptr_t target)
 {
+	const long place = (long)target;
 	unsigned char resident;
 
 	/* From 6.17 on the kernel moves mappings in turn, and stops at one that is watched: what is not here any more has moved. */
@@ -123,7 +132,7 @@ long sd_remap_pieces(uintptr_t start, size_t length, uintptr_t target)
 		length -= 4096;
 	}
 	if (length == 0)
-		return (long)target;
+		return place;
 
 	long result = SD_RAW5(SYS_mremap, start, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, target);
 
@@ -135,7 +144,7 @@ long sd_remap_pieces(uintptr_t start, size_t length, uintptr_t target)
 		if (!sd_failed(result))
 			result = sd_remap_pieces(start + half, length - half, target + half);
 	}
-	return sd_failed(result) ? result : (long)target;
+	return sd_failed(result) ? result : place;
 }
 
 long sd_move_file(const struct sd_window_entry *window, uintptr_t start, size_t old_length, size_t new_length, int flags,

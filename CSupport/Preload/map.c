@@ -30,6 +30,17 @@
 	(MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | \
 	 MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT | (63 << 26) | MAP_SYNC)
 
+#define OWN_PLACES 0x690000000000ul /* 105 TiB; where addresses have fewer bits the kernel takes no notice */
+#define OWN_LENGTH 0x080000000000ul
+
+uintptr_t sd_own_place(size_t length)
+{
+	static uint64_t used;
+	uint64_t begin = __atomic_fetch_add(&used, (length + 0x10000) & ~0xfffful, __ATOMIC_RELAXED);
+
+	return OWN_PLACES + begin % OWN_LENGTH;
+}
+
 /* As the driver (dax_get_unmapped_area) and huge pages of files (thp_get_unmapped_area) look for a place: one alignment more than
  * is needed, so that what is left of it stays free behind the mapping. */
 long sd_reserve(size_t length, uint64_t alignment, uint64_t congruence, int flags)
@@ -326,6 +337,8 @@ long sd_do_mmap(uintptr_t address, size_t length, int protection, int flags, int
 
 		uint64_t file = (offset & 4095) == 0 ? sd_file_of_descriptor(fd) : 0;
 
+		if (file == SD_FILE_GONE)
+			return -ENXIO;
 		if (file) {
 			long result = map_from(0, file, address, length, protection, flags, 0, offset);
 

@@ -148,6 +148,20 @@ long sd_do_mremap(uintptr_t address, size_t old_length, size_t new_length, int f
 	if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED) || (fixed && !(flags & MREMAP_MAYMOVE)))
 		return -EINVAL; /* MREMAP_DONTUNMAP leaves a mapping without pages, which the server cannot tell from one with */
 
+	if (theirs) {
+		size_t old_size = sd_range_end(0, old_length), new_size = sd_range_end(0, new_length);
+
+		if (target < address + old_size && address < target + new_size)
+			return -EINVAL;
+		/* The kernel unmaps the target before it looks at what is to be moved, and some of that may have moved when it fails: so the
+		 * windows there go first, and the place stays taken. */
+		long cleared = sd_do_mmap(target, new_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+
+		if (sd_failed(cleared))
+			return cleared;
+		if (!ours)
+			return SD_RAW5(SYS_mremap, address, old_length, new_length, flags, target);
+	}
 	if (ours && old_length == 0) {
 		if (!(flags & MREMAP_MAYMOVE))
 			return -EINVAL;
@@ -163,7 +177,7 @@ long sd_do_mremap(uintptr_t address, size_t old_length, size_t new_length, int f
 
 	long result = ours && window.kind == SD_WINDOW_PIECES
 		? sd_move_file(&window, address, old_length, new_length, flags, target)
-		: sd_move(ours ? window.kind : SD_WINDOW_FILE, address, old_length, new_length, flags, target);
+		: sd_move(window.kind, address, old_length, new_length, flags, target);
 
 	sd_quiet_end(&quiet);
 	return result;

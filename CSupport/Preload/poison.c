@@ -45,7 +45,7 @@ void sd_map_poison(void)
 	if (file < 0)
 		return;
 
-	long place = sd_raw_mmap(0, end, PROT_READ, MAP_SHARED, (int)file, 0);
+	long place = sd_raw_mmap(sd_own_place(end), end, PROT_READ, MAP_SHARED, (int)file, 0);
 
 	sd_raw_close((int)file);
 	if (!sd_failed(place))

@@ -62,7 +62,7 @@ void sd_porter_start(void)
 	if (__atomic_load_n(&porter.state, __ATOMIC_ACQUIRE) != WANTED)
 		return;
 
-	long place = sd_raw_mmap(0, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	long place = sd_raw_mmap(sd_own_place(STACK_BYTES), STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	long tid = place;
 
 	if (!sd_failed(place)) {

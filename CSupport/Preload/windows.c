@@ -73,7 +73,8 @@ static bool has_room(void)
 		return true;
 
 	size_t bytes = capacity * sizeof *entries;
-	long place = sd_raw_mmap(0, (2 * bytes + 4095) & ~4095ul, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t room = (2 * bytes + 4095) & ~4095ul;
+	long place = sd_raw_mmap(sd_own_place(room), room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (sd_failed(place))
 		return false;

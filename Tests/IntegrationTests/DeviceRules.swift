@@ -17,7 +17,7 @@ import Testing
   @Test(arguments: [
     "descriptors", "remap-ops", "sync-map", "syscall-buffer", "fork-while-faulting",
     "exec-environment", "many-threads", "full-table", "bad-buffers", "fork-handlers", "by-number",
-    "server-full",
+    "server-full", "address-hole",
   ])
   func `mappings survive what programs do to them`(program: String) throws {
     for options in [["--size", "64M"], ["--size", "64M", "--align", "4k"]] {

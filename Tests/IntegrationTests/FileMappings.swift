@@ -27,6 +27,12 @@ struct `A file that is mapped` {
     #expect(output.status == 0 && output.out == "ok \(test)\n", "\(output.all)")
   }
 
+  /// Catches memory of softdax's own in a hole that the program has made for the mapping.
+  @Test func `can be mapped where the program has made room`() throws {
+    let output = try run(": > f; \(Project.program("address-hole")) f")
+    #expect(output.status == 0, "\(output.all)")
+  }
+
   /// Catches a touch that nothing ends where the host's kernel has no markers (UFFDIO_POISON, Linux 6.6).
   @Test(arguments: ["truncate", "punch", "full", "move-beyond", "limits"])
   func `is SIGBUS where the file has nothing, without markers too`(test: String) throws {

@@ -172,9 +172,26 @@ extension Workload {
         return .agent(AgentWork(decision: decision, counted: read))
       case .unmapped:
         // The range went while the thread waited: it finds out by itself.
+        endStray(&state, address & ~4095)
         try? userfaultfd.wake(address: address & ~4095, length: 4096)
         return .done
       }
+    }
+  }
+
+  /// Memory that is watched and that nobody knows: a system call that no hook saw, or that failed half-way, has left it. Its touch would be told
+  /// for ever; so in the end it is SIGBUS, or where something shows there the end of the process.
+  private func endStray(_ state: inout State, _ page: UInt64) {
+    if state.strays.count > 64 { state.strays = [:] }
+    state.strays[page, default: 0] += 1
+    guard state.strays[page]! > 1000 else { return }
+    state.strays[page] = nil
+    do throws(Errno) {
+      try userfaultfd.poison(address: page, length: 4096)
+    } catch .fileExists {
+      BusError.kill(process: process)
+    } catch {
+      // It is gone, or changing.
     }
   }
 

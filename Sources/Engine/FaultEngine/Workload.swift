@@ -37,6 +37,8 @@ public final class Workload: Sendable {
     var waiting: Set<UInt64> = []
     /// Pages (of 4 KiB) that the agent makes SIGBUS when they are touched again: where there are no markers.
     var condemned: Set<UInt64> = []
+    /// Pages that are touched again and again in memory that is watched and no window, and how often.
+    var strays: [UInt64: Int] = [:]
     public internal(set) var ended = false
   }
   let state = Mutex(State())

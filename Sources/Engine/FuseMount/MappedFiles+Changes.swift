@@ -167,9 +167,12 @@ extension MappedFiles {
   /// The memory itself has moved, private copies with it; entries of pages of the medium are made anew when they are touched.
   private func move(_ space: Int, _ change: Pending, to address: UInt64) {
     let old = change.addresses
+    let (end, isTooFar) = address.addingReportingOverflow(UInt64(old.count))
+    // What no kernel says.
+    guard PageSize.base.isAligned(address), !isTooFar, end < 1 << 63 else { return }
     let views = spaces[space]!.views.parts(in: old)
     let backing = spaces[space]!.backing.parts(in: old)
-    let target = address..<address + UInt64(old.count)
+    let target = address..<end
     var windows: [(FileMapping, FileWindow, View, Range<UInt64>)] = []
     for part in views {
       guard let mapping = filesystem.openMapping(of: part.value.inode) else { continue }
@@ -186,7 +189,8 @@ extension MappedFiles {
     // So that no inode ends in between.
     let inodes = Set(views.map(\.value.inode))
     for inode in inodes { try? filesystem.get(inode) }
-    forget(space, change.target.isEmpty ? target : change.target)
+    forget(space, change.target)
+    forget(space, target)
     forget(space, old)
     for (mapping, window, view, piece) in windows {
       let new = moved(piece)
