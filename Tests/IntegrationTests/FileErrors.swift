@@ -23,7 +23,7 @@ struct `Memory errors in files` {
   /// The second time as on a host whose kernel has no UFFDIO_POISON.
   @Test(
     arguments: [
-      "touch", "die", "owners", "private", "shapes", "huge", "advice", "shutdown",
+      "touch", "die", "owners", "private", "shapes", "huge", "advice", "shutdown", "copied",
     ], [[], ["--without-markers"]])
   func `are what they are on a kernel with DAX`(name: String, options: [String]) throws {
     let output = try run(name, options)

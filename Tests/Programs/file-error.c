@@ -242,13 +242,30 @@ static void shutdown(void)
 	CHECK(fails(&place[2 * PAGE], false) && seen.si_code == BUS_ADRERR, "a page that was not: code %d", seen.si_code);
 }
 
+/* Errors that nobody knows of yet are met by whoever copies the page, too. */
+static void copied(void)
+{
+	int fd = make("f", 8 * PAGE), clone = DONE(open("g", O_RDWR | O_CREAT, 0600));
+	volatile unsigned char *place = map(fd, 8 * PAGE, 0), *copy = mmap(NULL, 8 * PAGE, BOTH, MAP_PRIVATE, fd, 0);
+
+	handle();
+	DONE(ioctl(clone, FICLONE, fd));
+	TOOL("inject-error . --file f@0x3000 -n 8 --as latent");
+	CHECK(fails(&place[3 * PAGE + 7], true), "a store, of which the rest of the page must be copied");
+	REFUSED(pwrite(fd, "x", 1, 3 * PAGE + 9), EIO);
+	REFUSED(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 3 * PAGE + 9, 5), EIO);
+	CHECK(fails(&copy[3 * PAGE], true), "a private store");
+	CHECK(pwrite(fd, "x", 1, 2 * PAGE) == 1 && place[2 * PAGE] == 'x' && place[2 * PAGE + 1] == 3, "the page beside it");
+}
+
 int main(int count, char **words)
 {
 	static const struct {
 		const char *name;
 		void (*run)(void);
 	} cases[] = { { "touch", touches }, { "die", dies },	 { "owners", owners },	     { "private", copies },
-		      { "shapes", shapes }, { "huge", huge }, { "advice", advice }, { "shutdown", shutdown } };
+		      { "shapes", shapes }, { "huge", huge }, { "advice", advice }, { "shutdown", shutdown },
+		      { "copied", copied } };
 
 	CHECK(count == 3, "usage: file-error CASE SOFTDAX");
 	softdax = words[2];

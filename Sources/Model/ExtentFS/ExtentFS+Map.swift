@@ -67,6 +67,8 @@ extension ExtentFS {
   }
 
   /// Fills the new blocks of a copy-on-write from the old ones.
+  ///
+  /// Source: `dax_iomap_copy_around` (`copy_mc_to_kernel`), fs/dax.c (v6.1, v6.12, v7.3).
   func copy(_ iomap: Iomap, _ pages: Range<UInt64>) throws(Errno) {
     settlesPageTables?()
     for page in pages {
@@ -75,7 +77,7 @@ extension ExtentFS {
       case .zeroes: contents.fill(iomap.block(of: page), 0..<BlockContents.blockSize, with: 0)
       case .blocks(let first):
         let source = first + (page - iomap.pages.lowerBound)
-        guard media.isReadable(blocks: source..<source + 1) else { throw .ioError }
+        guard media.isCopyable(blocks: source..<source + 1) else { throw .ioError }
         contents.copy(source, to: iomap.block(of: page))
       }
     }

@@ -33,6 +33,10 @@ final class InodeFile: DaxFile {
     media.isReadable(blocks: blocks)
   }
 
+  func isCopyable(blocks: Range<UInt64>) -> Bool {
+    media.isCopyable(blocks: blocks)
+  }
+
   func synchronize(_ pages: Range<UInt64>) throws(Errno) {
     _ = try filesystem.synchronize(inode)
   }

@@ -19,6 +19,12 @@ public protocol Media: AnyObject {
 }
 
 extension Media {
+  /// Whether the CPU can read the blocks: a copy of them meets no machine check.
+  public func isCopyable(blocks: Range<UInt64>) -> Bool {
+    let bytes = blocks.lowerBound << 12..<blocks.upperBound << 12
+    return isReadable(blocks: blocks) && copyable(bytes: bytes) == UInt64(bytes.count)
+  }
+
   /// Whole pages that can be cleared; a good page in any case.
   public func recover(bytes: Range<UInt64>) -> Bool {
     let block = bytes.lowerBound >> 12

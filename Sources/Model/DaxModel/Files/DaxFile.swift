@@ -28,6 +28,13 @@ public protocol DaxFile: AnyObject {
   /// Whether no block of the range is known to be bad: `dax_direct_access`.
   func isReadable(blocks: Range<UInt64>) -> Bool
 
+  /// Whether the CPU can copy the blocks, too: what nobody knows of is met then.
+  func isCopyable(blocks: Range<UInt64>) -> Bool
+
   /// Brings the file's metadata to the log, for a MAP_SYNC fault on `pages`.
   func synchronize(_ pages: Range<UInt64>) throws(Errno)
+}
+
+extension DaxFile {
+  public func isCopyable(blocks: Range<UInt64>) -> Bool { isReadable(blocks: blocks) }
 }

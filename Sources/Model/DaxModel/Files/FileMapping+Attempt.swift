@@ -91,7 +91,7 @@ extension FileMapping {
     var source = Iomap.Source.zeroes
     if iomap.kind == .mapped {
       let block = iomap.block(of: page)
-      guard file.isReadable(blocks: block..<block + 1) else { return poisoned }
+      guard file.isCopyable(blocks: block..<block + 1) else { return poisoned }
       source = .blocks(from: block)
     }
     windows[index].hasAnonymous = true

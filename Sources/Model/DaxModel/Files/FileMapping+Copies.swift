@@ -20,7 +20,7 @@ extension FileMapping {
     var source = Iomap.Source.zeroes
     if let block = entry.block {
       // The copy reads the medium: no list of bad blocks is asked, the machine check is caught.
-      guard file.isReadable(blocks: block..<block + 1) else { return .poisoned }
+      guard file.isCopyable(blocks: block..<block + 1) else { return .poisoned }
       source = .blocks(from: block)
     }
     zapSmall([page], in: index)
