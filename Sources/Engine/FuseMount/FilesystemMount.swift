@@ -38,6 +38,10 @@ public final class FilesystemMount: Sendable {
       self.medium = medium
       mediumName = medium.path.isEmpty ? "the \(medium.kind) medium" : medium.path
       self.directory = try Self.usable(directory)
+      let most = ThisHost.memory / 4 * 3 / 16 * 4096
+      guard medium.size <= most else {
+        throw MountError.tooLarge(medium: mediumName, size: medium.size, most: most)
+      }
       let media = MountMedia(clears: clears)
       let volume = try Self.open(
         medium, mediumName, media, formats: formats, as: format, kernel: kernel)

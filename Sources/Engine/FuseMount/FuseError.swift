@@ -1,4 +1,5 @@
 public import ExtentFS
+internal import LinuxSys
 public import SystemPackage
 
 /// Why the kernel did not mount.
@@ -17,6 +18,8 @@ public enum MountError: Error, Sendable {
   case notPermitted(String, message: String)
   case noFuse
   case foreign(medium: String)
+  /// Bytes: what the host has memory for.
+  case tooLarge(medium: String, size: UInt64, most: UInt64)
   case image(medium: String, ImageProblem)
   case system(call: String, path: String, Errno, message: String)
 }
@@ -26,6 +29,9 @@ extension MountError: CustomStringConvertible {
     switch self {
     case .notBuilt:
       "this softdax was built without libfuse3: build it with the package trait FuseMount (the default) for --fs"
+    case .notDirectory(""): "no directory to mount on is named; give --fs DIRECTORY"
+    case .notDirectory(let path) where Folder.exists(path):
+      "\(path) is a file, and no directory to mount on; name another one"
     case .notDirectory(let path): "\(path) is no directory to mount on; make it: mkdir \(path)"
     case .isMounted(let path, let type):
       "something of type \(type) is mounted on \(path); unmount it, or name another directory"
@@ -38,6 +44,8 @@ extension MountError: CustomStringConvertible {
     case .foreign(let medium):
       "\(medium) holds something that is no filesystem of softdax; name a fresh medium, or erase this one with --format "
         + "(softdax fsck looks whether a filesystem can be repaired)"
+    case .tooLarge(let medium, let size, let most):
+      "\(medium) has \(size) bytes, and page descriptors are 16 bytes for each 4096: more than this host has memory for; give --size \(most >> 30)g or less"
     case .image(let medium, let problem):
       "\(medium) is not mounted: \(problem); softdax fsck says more and repairs what can be"
     case .system(let call, let path, let errno, let message):

@@ -77,7 +77,9 @@ extension FuseService {
     return mode & (request.group == status.attributes.group ? 0o040 : 0o004) != 0
   }
 
-  /// FS_IOC_FIEMAP, a few extents at a time.
+  /// FS_IOC_FIEMAP, a few extents at a time, as far as they are asked for.
+  ///
+  /// Source: `iomap_fiemap`, fs/iomap/fiemap.c; `xfs_read_iomap_begin`, fs/xfs/xfs_iomap.c (v6.1, v7.3).
   private func extents(_ request: FuseRequest, _ number: UInt64) throws(Errno) -> FuseOutcome {
     guard request.data.count >= 32, request.length == 7296 else { throw .invalidArgument }
     guard try filesystem.status(of: number).kind == .file else { throw .notSupported }
@@ -86,22 +88,21 @@ extension FuseService {
     let length = LittleEndian.number(request.data, at: 8, UInt64.self)
     let room = LittleEndian.number(request.data, at: 16, UInt32.self)
     let end = start.addingReportingOverflow(length).overflow ? UInt64.max : start + length
-    let all = filesystem.extents(of: number)
-    let found = all.enumerated().filter { _, extent in
-      extent.pages.lowerBound << 12 < end && extent.pages.upperBound << 12 > start
-    }
+    let asked = start >> 12..<max(start >> 12, end >> 12 + (end & 4095 == 0 ? 0 : 1))
+    let found = filesystem.extents(of: number).filter { $0.pages.overlaps(asked) }
     var writer = LittleEndian()
     writer.put(start)
     writer.put(length)
     writer.put(room)
     writer.put(UInt32(room == 0 ? found.count : min(found.count, Int(room), 227)))
     writer.put(UInt64(0))
-    for (index, extent) in room == 0 ? [] : found.prefix(min(Int(room), 227)) {
-      writer.put(extent.pages.lowerBound << 12)
-      writer.put(extent.block << 12)
-      writer.put(UInt64(extent.pages.count) << 12)
-      // FIEMAP_EXTENT_LAST, UNWRITTEN, SHARED
-      let isLast: UInt32 = index == all.count - 1 ? 1 : 0
+    for (index, extent) in found.prefix(min(Int(room), 227)).enumerated() {
+      let pages = extent.pages.clamped(to: asked)
+      writer.put(pages.lowerBound << 12)
+      writer.put((extent.block + (pages.lowerBound - extent.pages.lowerBound)) << 12)
+      writer.put(UInt64(pages.count) << 12)
+      // FIEMAP_EXTENT_LAST (of what was asked for), UNWRITTEN, SHARED
+      let isLast: UInt32 = index == found.count - 1 ? 1 : 0
       writer.put(isLast | (extent.isUnwritten ? 0x800 : 0) | (extent.isShared ? 0x2000 : 0))
       writer.put(UInt32(0))
     }

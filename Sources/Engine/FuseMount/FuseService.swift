@@ -261,8 +261,7 @@ public final class FuseService {
   }
 
   private func setExtended(_ request: FuseRequest) throws(Errno) -> FuseOutcome {
-    // Access control lists would be kept, and not be obeyed.
-    guard !request.name.bytes.starts(with: Array("system.".utf8)) else { throw .notSupported }
+    try Self.checkAttributeName(request.name)
     guard request.flags <= 2, request.data.count <= 65536 else { throw .invalidArgument }
     let isRemoval = request.operation == .removeExtended
     let mustExist: Bool? = request.flags == 0 ? nil : request.flags == 2
@@ -274,14 +273,29 @@ public final class FuseService {
     return FuseOutcome(.done)
   }
 
+  private static let trusted = Array("trusted.".utf8)
+  /// Not "system.": access control lists would be kept, and not be obeyed.
+  private static let namespaces = [trusted, Array("user.".utf8), Array("security.".utf8)]
+
+  /// Source: `xattr_resolve_name`, fs/xattr.c.
+  private static func checkAttributeName(_ name: FileName) throws(Errno) {
+    guard let namespace = namespaces.first(where: { name.bytes.starts(with: $0) }) else {
+      throw .notSupported
+    }
+    guard name.bytes.count > namespace.count else { throw .invalidArgument }
+  }
+
   private func getExtended(_ request: FuseRequest) throws(Errno) -> FuseOutcome {
     let number = inode(request.node)
     var bytes: [UInt8] = []
     if request.operation == .getExtended {
-      guard !request.name.bytes.starts(with: Array("system.".utf8)) else { throw .notSupported }
+      try Self.checkAttributeName(request.name)
       bytes = try filesystem.attribute(request.name, of: number)
     } else {
-      for name in try filesystem.attributeNames(of: number) { bytes += name.bytes + [0] }
+      for name in try filesystem.attributeNames(of: number)
+      where request.user == 0 || !name.bytes.starts(with: Self.trusted) {
+        bytes += name.bytes + [0]
+      }
     }
     guard request.length > 0 else { return FuseOutcome(.room(bytes.count)) }
     guard UInt64(bytes.count) <= request.length else { throw .outOfRange }

@@ -50,6 +50,10 @@ public struct BlastRadius: Sendable {
   {
     self.mount = mount
     self.range = range
+    guard mount.kind != "fuse.softdax" else { throw .ownMount(mount.point) }
+    if let size = Self.size(of: mount), range.upperBound > size {
+      throw .outside(device: mount.source, end: range.upperBound, size: size)
+    }
     var found = try Self.ask(mount, range)
     var way = Way.fsmap
     if found.map({ $0.contains { $0.owner == .unknown } }) ?? true {
@@ -68,6 +72,14 @@ public struct BlastRadius: Sendable {
     mappers = Self.mappers(of: owners, on: mount)
     if wantsPaths { try Self.name(&owners, on: mount) }
     self.owners = owners
+  }
+
+  /// Bytes; nil for a filesystem that is not on one block device.
+  ///
+  /// Source: `/sys/dev/block`, in sectors of 512 bytes.
+  private static func size(of mount: Mount) -> UInt64? {
+    guard let text = try? SmallFile.read("/sys/dev/block/\(mount.device)/size") else { return nil }
+    return text.split(separator: "\n").first.flatMap { UInt64($0) }.map { $0 << 9 }
   }
 
   /// Where byte `offset` of a file is on the device.

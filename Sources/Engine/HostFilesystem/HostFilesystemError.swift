@@ -7,6 +7,9 @@ public enum HostFilesystemError: Error, Equatable {
   case noFile(String)
   case hole(path: String, offset: UInt64)
   case nowhere(path: String, offset: UInt64)
+  /// Bytes.
+  case outside(device: String, end: UInt64, size: UInt64)
+  case ownMount(String)
   case system(call: String, path: String, Errno)
 }
 
@@ -20,6 +23,10 @@ extension HostFilesystemError: CustomStringConvertible {
       "\(path) has no block at byte \(offset): a hole, or past its end"
     case .nowhere(let path, let offset):
       "byte \(offset) of \(path) has no place on the device yet; sync the file, then ask again"
+    case .outside(let device, let end, let size):
+      "\(device) has \(size) bytes, and what is asked for ends at byte \(end)"
+    case .ownMount(let path):
+      "\(path) is a mount of softdax, whose pages the host does not know; ask its server: softdax owners \(path) --page|--offset|--file …"
     case .system(let call, let path, .notPermitted):
       "\(call) \(path): not permitted; ask as root"
     case .system(let call, let path, let error): "\(call) \(path): \(error)"

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import FuseMount
 internal import LinuxSys
 internal import Medium
+internal import SystemPackage
 
 /// `softdax fsck`: what is wrong with a filesystem, and its repair.
 struct Fsck: ParsableCommand {
@@ -27,7 +28,17 @@ struct Fsck: ParsableCommand {
     do {
       let path = image.contains("/") ? image : "./" + image
       // Whole blocks: an image that was cut short has what it has.
-      let size = try? OwnedDescriptor.openExisting(path).facts().size & ~4095
+      let size: UInt64
+      do throws(Errno) {
+        size = try OwnedDescriptor.openExisting(path).facts().size & ~4095
+      } catch {
+        throw CommandFailure("fsck: \(image): \(error)", status: Self.trouble)
+      }
+      guard size > 0 else {
+        throw CommandFailure(
+          "fsck: \(image) has less than a block of 4096 bytes; name the image of a filesystem",
+          status: Self.trouble)
+      }
       let medium = try FileMedium(path: path, size: size, alignment: 4096)
       result = try FilesystemCheck.run(medium, writing: !dryRun)
     } catch let error as MediumError {
