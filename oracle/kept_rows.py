@@ -36,13 +36,19 @@ def rows(kernel, scenarios, say, again=False):
     for key, row in known.items():
         yield keys[key], row
     with open(path, 'a') as file:
-        if path.stat().st_size and not path.read_bytes().endswith(b'\n'):
+        if _is_cut(path):
             file.write('\n')
         for scenario, row in collect.rows(kernel, [s for key, s in keys.items() if key not in known], say):
             if not row.get('guest_died'):
                 file.write(f'{_key(harness, scenario)} {json.dumps(row)}\n')
                 file.flush()
             yield scenario, row
+
+
+def _is_cut(path):
+    """Whether who wrote the last line was ended in the middle of it."""
+    with open(path, 'rb') as file:
+        return file.seek(0, 2) > 0 and file.seek(-1, 2) >= 0 and file.read(1) != b'\n'
 
 
 def _known(path, keys):

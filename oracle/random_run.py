@@ -40,7 +40,7 @@ class Outcome:
 def kind(why):
     """What a disagreement is about: the operation and the fields of the first step that differs. Shrinking must not lose it."""
     first = why[0]
-    step = re.match(r'\d+ (\S+ \S+)[^:]*.*?: (.*)', first)
+    step = re.match(r'\d+ (\S+ \S+).*?: (.*)', first)
     if not step:
         return first
     fields = re.findall(r'(?:^|; )(\w+): ', step.group(2)) or ['order']

@@ -29,7 +29,6 @@
 #endif
 
 #define STACK_BYTES 65536ul
-#define GUARD_BYTES 4096ul
 
 enum state { NONE, STARTING, RUNNING };
 enum answer { PENDING, ATTACHED, REFUSED };
@@ -375,12 +374,10 @@ static void explain(long error, bool no_userfaultfd)
 static long start(void)
 {
 	static bool explained;
-	long place = sd_raw_mmap(sd_own_place(STACK_BYTES), STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	long place = sd_own_stack(STACK_BYTES);
 
 	if (sd_failed(place))
 		return place;
-	SD_RAW3(SYS_mprotect, place, GUARD_BYTES, PROT_NONE);
-	SD_RAW3(SYS_madvise, place, STACK_BYTES, MADV_DONTFORK);
 
 	/* Open and read now what the agent could not: the table is read with libc's help. */
 	sd_directory();

@@ -228,10 +228,12 @@ long sd_do_mlock(uintptr_t address, size_t length, int flags); /* flags 0: mlock
 long sd_do_mlockall(int flags);
 long sd_do_munlockall(void);
 
-/* map.c: address space of that length, `congruence` modulo `alignment`, where nothing was; PROT_NONE. */
-/* Where the shim's own memory goes: far from where the kernel puts the program's, whose holes may be about to be filled (munmap, then
- * MAP_FIXED).  A hint for mmap, a new one each time. */
+/* map.c: where the shim's own memory goes: far from where the kernel puts the program's, whose holes may be about to be filled (munmap,
+ * then MAP_FIXED).  A hint for mmap, a new one each time. */
 uintptr_t sd_own_place(size_t length);
+/* map.c: a stack for a thread of the shim's, with a guard page below; sd_raw_munmap() gives it back. */
+long sd_own_stack(size_t length);
+/* map.c: address space of that length, `congruence` modulo `alignment`, where nothing was; PROT_NONE. */
 long sd_reserve(size_t length, uint64_t alignment, uint64_t congruence, int flags);
 /* map.c: another window on what `window` shows from its start; `flags`: MAP_FIXED and the like. */
 long sd_map_again(const struct sd_window_entry *window, size_t length, int flags, uintptr_t address);
@@ -254,8 +256,8 @@ void sd_populate_after_fork(void);
 
 /* ------------------------------------------------------------------ file.c: windows of files on a mount */
 
-/* Names the file of a descriptor to the server; 0 if it is not on a mount of softdax whose files have windows. */
 #define SD_FILE_GONE UINT64_MAX /* it is on a mount that nobody serves any more */
+/* Names the file of a descriptor to the server; 0 if it is not on a mount of softdax whose files have windows. */
 uint64_t sd_file_of_descriptor(int fd);
 /* In the agent: SD_PUT. */
 long sd_put_piece(const struct sd_put *place, int medium, int userfaultfd);

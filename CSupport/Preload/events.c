@@ -14,7 +14,6 @@
 #include "core.h"
 
 #define STACK_BYTES 16384ul
-#define GUARD_BYTES 4096ul
 
 static struct {
 	uint32_t tid; /* 0: there is none; the kernel clears it */
@@ -49,12 +48,10 @@ void sd_events_start(int server, int userfaultfd)
 	if (sd_events_runs())
 		return;
 
-	long place = sd_raw_mmap(sd_own_place(STACK_BYTES), STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	long place = sd_own_stack(STACK_BYTES);
 
 	if (sd_failed(place))
 		return;
-	SD_RAW3(SYS_mprotect, place, GUARD_BYTES, PROT_NONE);
-	SD_RAW3(SYS_madvise, place, STACK_BYTES, MADV_DONTFORK);
 	reader.server = server;
 	reader.userfaultfd = userfaultfd;
 	reader.tid = 1;

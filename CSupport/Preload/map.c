@@ -41,6 +41,18 @@ uintptr_t sd_own_place(size_t length)
 	return OWN_PLACES + begin % OWN_LENGTH;
 }
 
+long sd_own_stack(size_t length)
+{
+	long place = sd_raw_mmap(sd_own_place(length), length, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+
+	if (!sd_failed(place)) {
+		SD_RAW3(SYS_mprotect, place, 4096, PROT_NONE);
+		SD_RAW3(SYS_madvise, place, length, MADV_DONTFORK);
+	}
+	return place;
+}
+
 /* As the driver (dax_get_unmapped_area) and huge pages of files (thp_get_unmapped_area) look for a place: one alignment more than
  * is needed, so that what is left of it stays free behind the mapping. */
 long sd_reserve(size_t length, uint64_t alignment, uint64_t congruence, int flags)

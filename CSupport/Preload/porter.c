@@ -13,7 +13,6 @@
 #include "core.h"
 
 #define STACK_BYTES 16384ul
-#define GUARD_BYTES 4096ul
 
 enum state { NONE, WANTED, RUNNING, NEVER };
 enum word { IDLE, CALL, RETURN };
@@ -62,12 +61,10 @@ void sd_porter_start(void)
 	if (__atomic_load_n(&porter.state, __ATOMIC_ACQUIRE) != WANTED)
 		return;
 
-	long place = sd_raw_mmap(sd_own_place(STACK_BYTES), STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	long place = sd_own_stack(STACK_BYTES);
 	long tid = place;
 
 	if (!sd_failed(place)) {
-		SD_RAW3(SYS_mprotect, place, GUARD_BYTES, PROT_NONE);
-		SD_RAW3(SYS_madvise, place, STACK_BYTES, MADV_DONTFORK);
 		porter.word = IDLE;
 		tid = sd_raw_thread(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM,
 				    (uintptr_t)place + STACK_BYTES, run, 0);

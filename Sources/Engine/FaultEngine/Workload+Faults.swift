@@ -179,12 +179,15 @@ extension Workload {
     }
   }
 
+  /// More than any change takes that is only not over yet.
+  private static let strayTouches = 1000
+
   /// Memory that is watched and that nobody knows: a system call that no hook saw, or that failed half-way, has left it. Its touch would be told
   /// for ever; so in the end it is SIGBUS, or where something shows there the end of the process.
   private func endStray(_ state: inout State, _ page: UInt64) {
     if state.strays.count > 64 { state.strays = [:] }
     state.strays[page, default: 0] += 1
-    guard state.strays[page]! > 1000 else { return }
+    guard state.strays[page]! > Self.strayTouches else { return }
     state.strays[page] = nil
     do throws(Errno) {
       try userfaultfd.poison(address: page, length: 4096)

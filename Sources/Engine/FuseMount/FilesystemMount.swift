@@ -142,7 +142,7 @@ public final class FilesystemMount: Sendable {
           throw Errno.notDirectory
         }
       } catch {
-        throw .notDirectory(directory)
+        throw .notDirectory(directory, exists: Folder.exists(directory))
       }
       if let mounted = MountPoint.type(of: path), mounted == type {
         throw .isMounted(path, type: mounted)

@@ -1,5 +1,4 @@
 public import ExtentFS
-internal import LinuxSys
 public import SystemPackage
 
 /// Why the kernel did not mount.
@@ -12,7 +11,7 @@ struct FuseError: Error {
 /// Why a filesystem is not there: what failed, on what, what to do.
 public enum MountError: Error, Sendable {
   case notBuilt
-  case notDirectory(String)
+  case notDirectory(String, exists: Bool)
   case isMounted(String, type: String)
   case isDead(String)
   case notPermitted(String, message: String)
@@ -29,10 +28,11 @@ extension MountError: CustomStringConvertible {
     switch self {
     case .notBuilt:
       "this softdax was built without libfuse3: build it with the package trait FuseMount (the default) for --fs"
-    case .notDirectory(""): "no directory to mount on is named; give --fs DIRECTORY"
-    case .notDirectory(let path) where Folder.exists(path):
+    case .notDirectory("", _): "no directory to mount on is named; give --fs DIRECTORY"
+    case .notDirectory(let path, exists: true):
       "\(path) is a file, and no directory to mount on; name another one"
-    case .notDirectory(let path): "\(path) is no directory to mount on; make it: mkdir \(path)"
+    case .notDirectory(let path, exists: false):
+      "\(path) is no directory to mount on; make it: mkdir \(path)"
     case .isMounted(let path, let type):
       "something of type \(type) is mounted on \(path); unmount it, or name another directory"
     case .isDead(let path):

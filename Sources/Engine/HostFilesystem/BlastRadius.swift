@@ -78,8 +78,7 @@ public struct BlastRadius: Sendable {
   ///
   /// Source: `/sys/dev/block`, in sectors of 512 bytes.
   private static func size(of mount: Mount) -> UInt64? {
-    guard let text = try? SmallFile.read("/sys/dev/block/\(mount.device)/size") else { return nil }
-    return text.split(separator: "\n").first.flatMap { UInt64($0) }.map { $0 << 9 }
+    SmallFile.number("/sys/dev/block/\(mount.device)/size").map { $0 << 9 }
   }
 
   /// Where byte `offset` of a file is on the device.

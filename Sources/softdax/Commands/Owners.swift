@@ -50,10 +50,10 @@ struct Owners: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Bytes that are bad (default: a page; 512 with --block).", valueName: "bytes"))
+      "Bytes that are bad, with --fs (default: a page; 512 with --block).", valueName: "bytes"))
   var length: String?
 
-  @Flag(help: "Do not walk the filesystem for the names of files that nobody maps.")
+  @Flag(help: "With --fs: do not walk the filesystem for the names of files that nobody maps.")
   var noPaths = false
 
   @Flag(help: "JSON.")
