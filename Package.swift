@@ -180,7 +180,11 @@ let package = Package(
         system,
       ]),
     tests(
-      "FuseMountTests", ["FuseMount", "ExtentFS", "TestSupport", system]),
+      "FuseMountTests",
+      [
+        "FuseMount", "ExtentFS", "DaxModel", "LinuxSys", "Medium", "MemoryFailure", "TestSupport",
+        system,
+      ]),
     tests(
       "IntegrationTests", ["TestSupport", "Server", "Wire", "Latency", "LinuxSys", "PmemBase"]),
   ],

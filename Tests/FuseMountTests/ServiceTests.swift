@@ -172,6 +172,15 @@ struct Bench {
         $0.data = [1]
       } == .notSupported)
     #expect(errno(.getExtended) { $0.name = "user.none" } == .noData)
+    for (name, expected) in [("bogus.a", Errno.notSupported), ("user.", .invalidArgument)] {
+      for operation in [FuseRequest.Operation.setExtended, .getExtended] {
+        #expect(
+          errno(operation) {
+            $0.node = file
+            $0.name = FileName(name)
+          } == expected, "\(name)")
+      }
+    }
     // ioctl: unknown, too short, too long, not open for writing.
     let clone: UInt32 = 0x4020_da01
     #expect(errno(.control) { $0.flags = 0x5401 } == .inappropriateIOCTLForDevice)
@@ -230,6 +239,59 @@ struct Bench {
       request.length = 16
       #expect(bench.errno(request) == expected, "\(name)")
     }
+  }
+
+  /// Catches names of root's that everybody is told.
+  @Test func `only root is told of trusted attributes`() throws {
+    let bench = try Bench()
+    let file = try bench.make("file")
+    for name in ["trusted.a", "user.a"] {
+      var request = FuseRequest(.setExtended, node: file)
+      request.name = FileName(name)
+      #expect(bench.errno(request) == 0)
+    }
+    for (user, expected) in [(UInt32(0), "trusted.a\0user.a\0"), (1000, "user.a\0")] {
+      var request = FuseRequest(.listExtended, node: file)
+      request.user = user
+      request.length = 100
+      guard case .bytes(let bytes) = bench.ask(request) else {
+        Issue.record("no list")
+        continue
+      }
+      #expect(String(decoding: bytes, as: UTF8.self) == expected)
+    }
+  }
+
+  /// Catches extents that are longer than what was asked for, or that begin before it.
+  @Test func `FIEMAP tells of the part that is asked for`() throws {
+    let bench = try Bench()
+    let file = try bench.make("file")
+    _ = bench.write(file, at: 0, [UInt8](repeating: 1, count: 8 * 4096))
+    func extents(_ start: UInt64, _ length: UInt64) throws -> [(UInt64, UInt64, UInt64, UInt32)] {
+      var request = FuseRequest(.control, node: file)
+      request.flags = 0xdc80_da02
+      request.length = 7296
+      request.data =
+        [start, length, 10].flatMap { number in
+          (0..<8).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
+        } + [UInt8](repeating: 0, count: 8)
+      guard case .control(let bytes) = bench.ask(request) else { throw Errno.ioError }
+      func number(_ at: Int, _ count: Int) -> UInt64 {
+        bytes[at..<at + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+      }
+      return (0..<Int(number(20, 4))).map { index in
+        let at = 32 + 32 * index
+        return (
+          number(at, 8), number(at + 8, 8), number(at + 16, 8), UInt32(number(at + 24, 4))
+        )
+      }
+    }
+    let whole = try #require(try extents(0, 8 * 4096).first)
+    #expect(whole.0 == 0 && whole.2 == 8 * 4096 && whole.3 & 1 == 1)
+    let part = try extents(3 * 4096 + 5, 4096)
+    #expect(part.count == 1)
+    #expect(part[0].0 == 3 * 4096 && part[0].1 == whole.1 + 3 * 4096)
+    #expect(part[0].2 == 2 * 4096 && part[0].3 & 1 == 1)
   }
 
   /// Catches a file that another user may not read, cloned by the ioctl that stands for FICLONE.
